@@ -1,0 +1,41 @@
+# Every verb. `make help` lists them; only Python 3.11+ and make are needed.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+IMAGES := ingest debounce delivery settings
+PACKAGES := libs/common services/ingest services/debounce services/delivery services/settings \
+            tools/cli tools/devstack tools/simulators tools/demo
+
+.PHONY: help install lock format lint types
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed ## Everything this repository needs, into .venv, checked by hash
+$(VENV)/.installed: requirements/dev.txt requirements/uv.txt $(PACKAGES:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lull needs Python 3.11 or newer; this is %d.%d. Set PYTHON=python3.x" % sys.version_info[:2])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/uv.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(PACKAGES:%=-e %)
+	@touch $@
+
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+          --no-emit-find-links --custom-compile-command "make lock" $(foreach p,common devstack simulators,--no-emit-package lull-$(p))
+lock: ## Write requirements/*.txt anew (the only way a version changes)
+	@test -x $(UV) || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
+	@echo uv | $(COMPILE) - -o requirements/uv.txt
+	@for image in $(IMAGES); do $(COMPILE) services/$$image/pyproject.toml -o requirements/$$image.txt; done
+	@$(COMPILE) tools/simulators/pyproject.toml -o requirements/simulators.txt
+	@$(COMPILE) --group dev $(PACKAGES:%=%/pyproject.toml) -o requirements/dev.txt
+
+format: install ## Let ruff put the code in shape
+	@$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format --quiet .
+
+lint: install ## ruff, and the direction of imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache
+
+types: install ## mypy --strict over everything
+	@$(BIN)/mypy .
