@@ -1,0 +1,1 @@
+"""What crosses a service boundary: events, topics, shared rules, and the edges of all services."""

@@ -1,0 +1,99 @@
+"""What every service is configured by: one flat namespace of `LULL_...` variables.
+
+A service's class inherits the parts it needs, so that one error at the start lists every fault.
+Secrets may also come from files: a folder with one file per variable, named by LULL_SECRETS_DIR.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "LULL_"
+
+
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+SecretList = Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)]
+
+
+class ServiceConfig(BaseSettings):
+    """Base of every service's configuration: environment first, then files in LULL_SECRETS_DIR."""
+
+    # An error must not print the other inputs: secrets stand among them.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", hide_input_in_errors=True, frozen=True
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log lines that are written."
+    )
+    health_host: str = Field(
+        "127.0.0.1", description="Address that health and metrics listen on; keep it internal."
+    )
+
+    @classmethod
+    def load(cls) -> Self:
+        """The configuration of this process.
+
+        Raises:
+            SystemExit: with one line per fault, none of which shows a value.
+
+        """
+        secrets = os.environ.get(f"{PREFIX}SECRETS_DIR")
+        try:
+            return cls(_secrets_dir=Path(secrets) if secrets else None)
+        except ValidationError as error:
+            faults = "\n".join(
+                f"  {PREFIX}{'_'.join(map(str, fault['loc'][:1])).upper()}: {fault['msg']}"
+                for fault in error.errors(include_input=False, include_url=False)
+            )
+            raise SystemExit(
+                f"{cls.__name__}: {error.error_count()} variable(s) to mend, "
+                f"see docs/configuration.md\n{faults}"
+            ) from None
+
+
+class KafkaConfig(BaseSettings):
+    kafka_bootstrap_servers: CommaSeparated = Field(
+        ..., description="Brokers to start from, `host:port`, comma-separated."
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How to talk to the brokers; SSL alone is mutual TLS."
+    )
+    kafka_ca_file: Path | None = Field(None, description="CA of the brokers' certificates.")
+    kafka_cert_file: Path | None = Field(None, description="Client certificate, for mutual TLS.")
+    kafka_key_file: Path | None = Field(None, description="Key of the client certificate.")
+    kafka_username: str | None = Field(None, description="SASL user (SCRAM-SHA-512).")
+    kafka_password: SecretStr | None = Field(None, description="SASL password.")
+    kafka_topic_prefix: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]{0,80}$",
+        description="Put before each topic and group.",
+    )
+    kafka_partitions: int = Field(
+        12, ge=1, le=10_000, description="Partitions of each topic when it is created."
+    )
+    kafka_replication_factor: int = Field(
+        3, ge=1, le=10, description="Copies of each partition when a topic is created."
+    )
+
+
+class QuietPeriodConfig(BaseSettings):
+    quiet_period_s: float = Field(
+        900.0,
+        gt=0,
+        description="Seconds without an update until a conversation is settled (R3).",
+    )
+
+    @property
+    def quiet_period(self) -> timedelta:
+        return timedelta(seconds=self.quiet_period_s)

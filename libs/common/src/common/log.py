@@ -1,0 +1,85 @@
+"""Structured logs: one JSON line per event on stdout, ids and never a word of a conversation."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+Logger = structlog.stdlib.BoundLogger
+
+
+def configure(service: str, level: str) -> None:
+    """Route structlog and the libraries' own loggers into one format."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        _service(service),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _errors_without_values,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # Libraries log request lines and payload sizes at INFO; theirs is not our story.
+    for noisy in ("httpx", "httpcore", "uvicorn.access", "aiokafka", "faststream", "asyncio"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def get(name: str) -> Logger:
+    logger: Logger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def _service(name: str) -> Any:
+    def add(
+        _logger: object, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        event["service"] = name
+        return event
+
+    return add
+
+
+def _errors_without_values(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Keep an exception's type and place only: its message may quote a vendor's answer."""
+    info = event.pop("exc_info", None)
+    if info:
+        error = (
+            info
+            if isinstance(info, BaseException)
+            else (info[1] if isinstance(info, tuple) else sys.exc_info()[1])
+        )
+        if error is not None:
+            event["error"] = type(error).__qualname__
+            event["at_line"] = _places(error)
+    return event
+
+
+def _places(error: BaseException) -> list[str]:
+    places, trace = [], error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        places.append(f"{code.co_filename.rpartition('/src/')[2]}:{trace.tb_lineno}:{code.co_name}")
+        trace = trace.tb_next
+    return places[-8:]

@@ -1,0 +1,198 @@
+"""What the handlers need, in our words: nothing inside knows a vendor's field."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from common.eligibility import Installation
+
+from delivery.domain.conversation import Contact, Conversation
+from delivery.domain.note import Marker, Note, StoredNote
+
+
+class RetryLater(Exception):
+    """The other side cannot answer now. The request had no effect."""
+
+    def __init__(self, reason: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason  # a code such as `http_429`, never the vendor's words
+        self.retry_after = retry_after
+
+
+class UnknownEnd(RetryLater):
+    """The request may have had its effect: time-out, cut connection, 5xx after it was sent."""
+
+
+class ReconnectNeeded(Exception):
+    """The connection's token is refused for good: the admin must connect again."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class GiveUp(Exception):
+    """Refused for good; trying again would be refused again."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class TokenRejected(Exception):
+    """401: the access token is refused; settings may have a newer one. One try, then reconnect."""
+
+
+class Gone(Exception):
+    """404: what was asked for no longer exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrmAccess:
+    """A valid way into one CRM account, handed out by settings for a short while."""
+
+    access_token: str
+    api_base: str  # Pipedrive's api_domain, HubSpot's host, ...
+    account_id: str
+    user_id: str | None  # the connection's own user in the CRM, for adopting only our notes
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        return f"CrmAccess(account_id={self.account_id!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class IntercomAccess:
+    """A valid way into one Intercom workspace."""
+
+    access_token: str
+    api_base: str
+    link_base: str  # the host that people open, e.g. https://app.eu.intercom.com
+    workspace_id: str
+
+    def __repr__(self) -> str:
+        return f"IntercomAccess(workspace_id={self.workspace_id!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class PersonState:
+    """A person read by id: alive under this id, or under another one after a merge."""
+
+    id: str
+
+
+class SettingsPort(Protocol):
+    """Raises RetryLater while settings cannot answer: work waits, nothing is guessed."""
+
+    async def installation(
+        self, workspace_id: str, app: str, *, fresh: bool = False
+    ) -> Installation | None:
+        """At most 60 s old, or asked just now if `fresh`; None where the app is not installed."""
+        ...
+
+    async def crm_access(
+        self, workspace_id: str, app: str, *, rejected: str | None = None
+    ) -> CrmAccess:
+        """A valid token; `rejected` names one that the CRM just refused. Raises ReconnectNeeded."""
+        ...
+
+    async def intercom_access(self, workspace_id: str) -> IntercomAccess:
+        """Raises ReconnectNeeded where the workspace withdrew its consent."""
+        ...
+
+
+class IntercomPort(Protocol):
+    """Raises RetryLater, TokenRejected, GiveUp, or Gone for an unknown id."""
+
+    async def conversation(
+        self, access: IntercomAccess, conversation_id: str, deadline: timedelta
+    ) -> Conversation: ...
+
+    async def contact(
+        self, access: IntercomAccess, contact_id: str, deadline: timedelta
+    ) -> Contact: ...
+
+
+class Crm(Protocol):
+    """One CRM, in our words.
+
+    Reads raise RetryLater, TokenRejected, ReconnectNeeded or GiveUp; creates and updates also
+    UnknownEnd. What no longer exists is None, except where Gone is named.
+    """
+
+    name: str
+    html: bool  # notes take HTML; else plain text
+    note_max_chars: int  # the whole body, markup included, as the CRM counts
+    visible_after: timedelta  # a note that was created can be listed after this, at the latest
+    has_activity: bool
+
+    async def find_persons(
+        self, access: CrmAccess, contact: Contact, deadline: timedelta
+    ) -> Sequence[str]:
+        """Ids of the persons with one of the contact's addresses, else one of its phones."""
+        ...
+
+    async def person(
+        self, access: CrmAccess, person_id: str, deadline: timedelta
+    ) -> PersonState | None:
+        """Follows merges where the CRM tells; None: deleted, or merged without a trace."""
+        ...
+
+    async def create_note(
+        self, access: CrmAccess, person_id: str, note: Note, deadline: timedelta
+    ) -> str:
+        """The new note's id. Raises Gone where the person no longer exists."""
+        ...
+
+    async def note(
+        self, access: CrmAccess, note_id: str, deadline: timedelta
+    ) -> StoredNote | None: ...
+
+    async def update_note(
+        self, access: CrmAccess, note_id: str, body: str, note: Note, deadline: timedelta
+    ) -> None:
+        """Replace the whole body by `body` (our block within people's text). Raises Gone."""
+        ...
+
+    async def delete_note(self, access: CrmAccess, note_id: str, deadline: timedelta) -> None: ...
+
+    async def notes_marked(
+        self,
+        access: CrmAccess,
+        person_id: str,
+        marker: Marker,
+        since: datetime,
+        deadline: timedelta,
+    ) -> Sequence[StoredNote]:
+        """Live notes of this person whose marker is exactly this one, oldest first."""
+        ...
+
+
+class ActivityCrm(Crm, Protocol):
+    """A CRM that gets an Activity as well (R5)."""
+
+    async def create_activity(
+        self, access: CrmAccess, person_id: str, note: Note, deadline: timedelta
+    ) -> str: ...
+
+    async def activity(
+        self, access: CrmAccess, activity_id: str, deadline: timedelta
+    ) -> StoredNote | None: ...
+
+    async def update_activity(
+        self, access: CrmAccess, activity_id: str, note: Note, deadline: timedelta
+    ) -> None: ...
+
+    async def delete_activity(
+        self, access: CrmAccess, activity_id: str, deadline: timedelta
+    ) -> None: ...
+
+    async def activities_marked(
+        self,
+        access: CrmAccess,
+        person_id: str,
+        marker: Marker,
+        since: datetime,
+        deadline: timedelta,
+    ) -> Sequence[StoredNote]: ...
