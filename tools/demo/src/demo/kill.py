@@ -1,0 +1,36 @@
+"""The demo while each process is killed with -9 in turn and started again."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import Final
+
+from demo.product import SERVERS, SERVICES, Product
+
+VICTIMS: Final = (*SERVICES, *SERVERS)
+
+
+@dataclass(slots=True)
+class Killer:
+    product: Product
+    say: Callable[[str], None]
+    rounds: int  # how often each process dies
+    killed: list[str] = field(default_factory=list)
+    _order: "cycle[str]" = field(default_factory=lambda: cycle(VICTIMS))
+
+    def done(self) -> bool:
+        return len(self.killed) >= self.rounds * len(VICTIMS)
+
+    def strike(self) -> None:
+        """Kill the next one and start it again; nothing happens once all had their turns."""
+        if self.done():
+            return
+        name = next(self._order)
+        os.kill(self.product.pid(name), signal.SIGKILL)
+        self.killed.append(name)
+        self.say(f"kill -9 {name}, and up again ({len(self.killed)})")
+        self.product.restart(name)
+        if name in SERVICES:
+            self.product.wait_ready(name)

@@ -1,0 +1,220 @@
+"""The product's processes on one machine: started in order, watched, killed, restarted, stopped."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import httpx
+from devstack import DevStack, DevStackError, Stack, ensure_database
+from devstack.supervise import Program, Server
+
+from demo.environment import Ports, Tokens, local, merged, services, simulated_vendors
+
+SERVICES: Final = ("ingest", "debounce", "delivery", "settings")
+SERVERS: Final = ("kafka", "postgres")
+READY_WITHIN_S: Final = 60.0
+# Intercom tries once more after a minute; here the wait only has to outlast a service's restart.
+WEBHOOK_RETRY_S: Final = 12.0
+
+
+class Product:
+    """Everything that `make demo`, `make up` and the tests across services run against."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        quiet_period_s: float,
+        ports: Ports | None = None,
+        live: Mapping[str, str] | None = None,
+        extra: Mapping[str, str] | None = None,
+        on_progress: Callable[[str], None] = lambda line: None,
+        durable: bool = True,
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            folder: data of both servers, and every process's log.
+            quiet_period_s: 900 in production; shorter only to be watched.
+            ports: free ones unless given.
+            live: variables with real vendors' credentials; the simulators are left out then.
+            extra: variables for the services that win over all others.
+            on_progress: gets a line now and then.
+            durable: False lets PostgreSQL skip fsync, for tests.
+
+        """
+        self.folder = folder
+        self.quiet_period_s = quiet_period_s
+        self.ports = ports or Ports.free()
+        self.tokens = Tokens.kept_in(folder)
+        self.simulators = None if live is not None else local(self.ports.simulators)
+        self._live = live
+        self._extra = extra or {}
+        self._say = on_progress
+        self._devstack = DevStack(folder / "data", on_progress=on_progress, durable=durable)
+        self._running: dict[str, Server] = {}
+        self._environment: dict[str, str] = {}
+        self.stack: Stack | None = None
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    def start(self) -> None:
+        """Return when every service is ready.
+
+        Raises:
+            DevStackError: one sentence that says what to do.
+
+        """
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.stack = self._devstack.start()
+        self._environment = self._variables(self.stack)
+        self._say("Creating topics and tables")
+        with ThreadPoolExecutor() as pool:
+            jobs = [
+                pool.submit(self._run_once, "topics", ["lull.main", "topics", "create"]),
+                pool.submit(self._run_once, "migrate-settings", ["settings", "migrate"]),
+                pool.submit(self._run_once, "migrate-delivery", ["delivery", "migrate"]),
+            ]
+            if self.simulators is not None:
+                jobs.append(pool.submit(self.restart, "simulators"))
+            for job in jobs:
+                job.result()
+        self._say("Starting the services")
+        for name in SERVICES:
+            self.restart(name)
+        for name in self.processes():
+            self.wait_ready(name)
+
+    def processes(self) -> tuple[str, ...]:
+        return SERVICES if self.simulators is None else ("simulators", *SERVICES)
+
+    def pid(self, name: str) -> int:
+        if name in SERVERS:
+            pids = (self.stack.kafka_pid, self.stack.postgres_pid) if self.stack else (None, None)
+            pid = pids[SERVERS.index(name)]
+            if pid is None:
+                raise DevStackError(f"{name} is not ours to kill: it runs elsewhere.")
+            return pid
+        return self._running[name].pid
+
+    def is_running(self, name: str) -> bool:
+        return name in self._running and self._running[name].is_running()
+
+    def restart(self, name: str) -> None:
+        """Start it, again where it was running or was killed; data and addresses stay."""
+        if name == "kafka":
+            self.stack = self._devstack.restart_kafka()
+        elif name == "postgres":
+            self.stack = self._devstack.restart_postgres()
+        else:
+            if name in self._running:
+                self._running.pop(name).stop()
+            self._running[name] = self._server(name, [*self._module(name)])
+
+    def wait_ready(self, name: str) -> None:
+        url = f"{self.health_url(name)}{'/_control/health' if name == 'simulators' else '/readyz'}"
+        self._running[name].wait_until(lambda: _answers(url), READY_WITHIN_S)
+
+    def health_url(self, name: str) -> str:
+        port = "simulators" if name == "simulators" else f"{name}_health"
+        return local(getattr(self.ports, port))
+
+    def watch(self, seconds: float) -> None:
+        """For as long, start again what ended unasked."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            for name in self.processes():
+                if not self.is_running(name):
+                    self._say(f"{name} ended; starting it again (log: {self.logs / name}.log)")
+                    self.restart(name)
+            time.sleep(0.5)
+
+    def stop(self) -> None:
+        """Services first, so that they can finish; may be repeated."""
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Server.stop, self._running.values()))
+        self._running.clear()
+        self._devstack.stop()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _variables(self, stack: Stack) -> dict[str, str]:
+        databases = {
+            name: ensure_database(stack.postgres_dsn, f"lull_{name}", f"lull_{name}", password)
+            for name, password in (
+                ("settings", self.tokens.operator),
+                ("delivery", self.tokens.delivery),
+            )
+        }
+        return merged(
+            services(
+                self.ports,
+                self.tokens,
+                kafka=stack.kafka_bootstrap,
+                settings_database=databases["settings"],
+                delivery_database=databases["delivery"],
+                quiet_period_s=self.quiet_period_s,
+            ),
+            simulated_vendors(self.simulators) if self.simulators else self._live or {},
+            self._extra,
+        )
+
+    def _module(self, name: str) -> list[str]:
+        if name == "simulators":
+            return ["simulators", "--port", str(self.ports.simulators), "--validate"]
+        return [name]
+
+    def _server(self, name: str, module: list[str]) -> Server:
+        program = Program(
+            name=name,
+            command=[sys.executable, "-m", *module],
+            folder=self.folder,
+            log=self.logs / f"{name}.log",
+            environment=self._environment,
+            grace_seconds=20,
+        )
+        return Server(program, self.folder / f"{name}.pid")
+
+    def _run_once(self, name: str, module: list[str]) -> None:
+        server = self._server(name, module)
+        if server.wait(READY_WITHIN_S) != 0:
+            last = server.said().strip().rpartition("\n")[2]
+            raise DevStackError(f"{name} failed: {last} (all of it: {server.program.log}).")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def health(product: Product, name: str) -> dict[str, object]:
+    """What a service says of itself on `/readyz`; for people and for failing demos."""
+    try:
+        answer = httpx.get(f"{product.health_url(name)}/readyz", timeout=2, trust_env=False)
+        body: dict[str, object] = json.loads(answer.text)
+    except (httpx.HTTPError, ValueError) as error:
+        return {"status": f"no answer ({type(error).__name__})"}
+    return body

@@ -1,0 +1,115 @@
+"""The scenario file as values: who is there, what is said, what must come of it."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from common.outcomes import Outcome
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+USUAL = Path(__file__).with_name("scenario.toml")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InstalledApp(_Part):
+    app: Literal["hubspot", "pipedrive"]
+    account: str
+    sync: bool
+    users: list[str]
+
+
+class Workspace(_Part):
+    id: str
+    name: str
+    region: Literal["US", "EU", "AU"]
+    timezone: str
+    teammates: dict[str, str]
+    teams: dict[str, str] = {}
+    apps: list[InstalledApp]
+
+
+class Action(_Part):
+    app: str
+    kind: str
+
+
+class Step(_Part):
+    by: str  # "customer", "bot", "campaign" or a teammate's id
+    say: str | None = None
+    type: Literal["comment", "note", "assignment", "close"] = "comment"
+    assign: str | None = None
+    deliver: list[Literal["normal", "duplicate"]] = ["normal"]
+    hold: bool = False
+    release: bool = False
+    after_outcomes: int = 0
+    action: Action | None = None
+
+    @model_validator(mode="after")
+    def _says_or_acts(self) -> "Step":
+        if (self.say is None) == (self.action is None):
+            raise ValueError("a step either says something or is an action")
+        return self
+
+
+class Expected(_Part):
+    outcomes: list[Outcome]
+    notes: int
+    activities: int = 0
+    contains: list[str] = []
+    lacks: list[str] = []
+
+
+class Expectation(_Part):
+    why: str
+    hubspot: Expected | None = None
+    pipedrive: Expected | None = None
+
+    def by_app(self) -> dict[str, Expected]:
+        both = {"hubspot": self.hubspot, "pipedrive": self.pipedrive}
+        return {app: expected for app, expected in both.items() if expected is not None}
+
+
+class Conversation(_Part):
+    name: str
+    workspace: str
+    customer: str
+    persons_in_crm: Annotated[int, Field(ge=0, le=2)] = 1
+    assignee: str | None = None
+    team: str | None = None
+    before_install: list[Step] = []
+    steps: list[Step]
+    expect: Expectation
+
+    @property
+    def slug(self) -> str:
+        return self.customer.lower().replace(" ", ".")
+
+    @property
+    def email(self) -> str:
+        return f"{self.slug}@customers.example"
+
+
+class Scenario(_Part):
+    canary: str
+    workspaces: list[Workspace]
+    conversations: list[Conversation]
+
+    def workspace(self, workspace_id: str) -> Workspace:
+        return next(one for one in self.workspaces if one.id == workspace_id)
+
+    @property
+    def rounds(self) -> int:
+        return max(len(conversation.steps) for conversation in self.conversations)
+
+
+def load(path: Path = USUAL) -> Scenario:
+    """Read the scenario.
+
+    Raises:
+        ValueError: it is not one; says where.
+
+    """
+    return Scenario.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
