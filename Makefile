@@ -9,7 +9,7 @@ IMAGES := ingest debounce delivery settings
 PACKAGES := libs/common services/ingest services/debounce services/delivery services/settings \
             tools/cli tools/devstack tools/simulators tools/demo
 
-.PHONY: help install lock format lint types
+.PHONY: help install lock docs format lint types test test-faults check demo demo-kill up down clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
@@ -31,11 +31,37 @@ lock: ## Write requirements/*.txt anew (the only way a version changes)
 	@$(COMPILE) tools/simulators/pyproject.toml -o requirements/simulators.txt
 	@$(COMPILE) --group dev $(PACKAGES:%=%/pyproject.toml) -o requirements/dev.txt
 
+docs: install ## Write .env.example and docs/configuration.md anew from the config classes
+	@$(BIN)/python tools/docs/generate.py
+
 format: install ## Let ruff put the code in shape
 	@$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format --quiet .
 
 lint: install ## ruff, and the direction of imports
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet . && $(BIN)/lint-imports --no-cache
 
 types: install ## mypy --strict over everything
 	@$(BIN)/mypy .
+
+test: install ## All tests on a real Kafka and PostgreSQL (about 10 minutes on 2 cores at most)
+	@$(BIN)/pytest -q
+
+test-faults: install ## The same tests at their full numbers: more histories, more kills (up to 60 minutes)
+	@LULL_TEST_SIZE=faults $(BIN)/pytest -q
+
+check: lint types test ## What CI runs
+
+demo: install ## Start everything, play scripted conversations, check what became of each
+	@$(BIN)/lull-demo demo
+
+demo-kill: install ## The demo while every process, Kafka and PostgreSQL too, is killed with -9
+	@$(BIN)/lull-demo kill
+
+up: install ## Start everything and leave it running (LIVE=.env for real credentials)
+	@$(BIN)/lull-demo up $(if $(LIVE),--live $(LIVE))
+
+down: ## Stop what `make up` started
+	@test ! -x $(BIN)/lull-demo || $(BIN)/lull-demo down
+
+clean: down ## Remove what demos and tests left behind (not the downloads in the user's cache)
+	@rm -rf .lull .pytest_cache .mypy_cache .ruff_cache .hypothesis
