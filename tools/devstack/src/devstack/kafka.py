@@ -1,6 +1,7 @@
 """One Kafka node in KRaft mode from the pinned jars, set for a small machine and a quick start."""
 
 import socket
+import struct
 import uuid
 from base64 import urlsafe_b64encode
 from contextlib import suppress
@@ -83,6 +84,11 @@ class Kafka:
                     raise port_taken("Kafka", self.port) from error
         self._may_move = False
 
+    def kill(self) -> None:
+        """As kill -9 does; answers when it is gone."""
+        if self._server:
+            self._server.kill()
+
     def stop(self) -> None:
         if self._server:
             self._server.stop()
@@ -148,11 +154,21 @@ SINGLE_NODE: Final = {
 
 def answers(port: int) -> bool:
     """Whether a broker that clients may use answers there."""
+    return _speaks_kafka(port) and run_apart(_has_broker(port))
+
+
+def _speaks_kafka(port: int) -> bool:
+    """Asked by hand: a client would log an error for each look that comes too early.
+
+    An open port is not enough, since Docker's proxy opens it before Kafka does.
+    """
+    api_versions_v0 = struct.pack(">hhih", 18, 0, 1, -1)  # key, version, correlation id, no client
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+            connection.sendall(struct.pack(">i", len(api_versions_v0)) + api_versions_v0)
+            return len(connection.recv(8)) == 8
     except OSError:
         return False
-    return run_apart(_has_broker(port))
 
 
 async def _has_broker(port: int) -> bool:

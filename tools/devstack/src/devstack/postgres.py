@@ -100,6 +100,11 @@ class Postgres:
                     time.sleep(0.1)
         self._may_move = False
 
+    def kill(self) -> None:
+        """As kill -9 does; answers when it is gone."""
+        if self._server:
+            self._server.kill()
+
     def stop(self) -> None:
         if self._server:
             self._server.stop()

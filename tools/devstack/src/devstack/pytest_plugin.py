@@ -3,6 +3,7 @@
 In the root conftest: `pytest_plugins = ["devstack.pytest_plugin"]`.
 """
 
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,8 +21,10 @@ def _say(line: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def _stack_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("devstack")
+def _stack_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("devstack")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from filelock import FileLock, Timeout
 
 from devstack.choice import KAFKA_ADDRESS, POSTGRES_ADDRESS, Choice, choose
 from devstack.errors import DevStackError, Progress, disk_sentence
+from devstack.images import NO_ENGINE, POSTGRES_IMAGE, kafka_image, may_be_there
+
+if TYPE_CHECKING:
+    from devstack.engine import Engine
 
 LOCK_SECONDS = 15  # a stack that is just being stopped may still hold the folder
 
@@ -36,6 +40,7 @@ class Part(Protocol):
     @property
     def pid(self) -> int | None: ...
     def start(self, on_progress: Progress) -> None: ...
+    def kill(self) -> None: ...
     def stop(self) -> None: ...
 
 
@@ -49,6 +54,7 @@ class Elsewhere:
     def start(self, on_progress: Progress) -> None:
         on_progress(f"Using {self.address.rpartition('@')[2]}")
 
+    def kill(self) -> None: ...
     def stop(self) -> None: ...
 
 
@@ -106,6 +112,14 @@ class DevStack:
             raise
         return self._stack()
 
+    def kill_kafka(self) -> None:
+        """As kill -9 does, also where it is a container."""
+        self._kill(self._kafka, "Kafka")
+
+    def kill_postgres(self) -> None:
+        """As kill -9 does, also where it is a container."""
+        self._kill(self._postgres, "PostgreSQL")
+
     def restart_kafka(self) -> Stack:
         """Same port, same data, whether it was killed or still runs."""
         return self._restart(self._kafka, "Kafka")
@@ -143,16 +157,24 @@ class DevStack:
         return self._stack()
 
     def _restart(self, part: Part | None, name: str) -> Stack:
+        self._ours(part, name).start(self._say)
+        return self._stack()
+
+    def _kill(self, part: Part | None, name: str) -> None:
+        self._ours(part, name).kill()
+
+    def _ours(self, part: Part | None, name: str) -> Part:
         if part is None:
             raise DevStackError(f"{name} was not started by this stack: call start() first.")
         if isinstance(part, Elsewhere):
-            raise DevStackError(f"{name} is run by others ({part.address}) and can't be restarted.")
-        part.start(self._say)
-        return self._stack()
+            raise DevStackError(
+                f"{name} is run by others: only they can stop it and start it again."
+            )
+        return part
 
     def _choose(self) -> None:
         kafka, postgres = choices(*self._wanted, self._say)
-        if "packages" in (kafka and kafka.source, postgres and postgres.source):
+        if any(choice and choice.source != "environment" for choice in (kafka, postgres)):
             self._own_folder()
         if kafka:
             self._say(kafka.why)
@@ -175,6 +197,10 @@ class DevStack:
     def _kafka_from(self, choice: Choice) -> Part:
         if choice.source == "environment":
             return Elsewhere(os.environ[KAFKA_ADDRESS])
+        if choice.source == "docker":
+            from devstack.containers import kafka_container
+
+            return kafka_container(self.data_dir, self._ports[0])
         from devstack.kafka import Kafka
 
         return Kafka(
@@ -187,6 +213,10 @@ class DevStack:
     def _postgres_from(self, choice: Choice) -> Part:
         if choice.source == "environment":
             return Elsewhere(os.environ[POSTGRES_ADDRESS])
+        if choice.source == "docker":
+            from devstack.containers import postgres_container
+
+            return postgres_container(self.data_dir, self._ports[1], durable=self._durable)
         from devstack.postgres import Postgres
 
         return Postgres(
@@ -213,9 +243,27 @@ class DevStack:
 
 
 def choices(kafka: bool, postgres: bool, say: Progress) -> tuple[Choice | None, Choice | None]:
-    """For each wanted server, where it would come from and why."""
-    lack = lambda: "no Docker engine answers"  # noqa: E731
-    return (
-        choose("Kafka", KAFKA_ADDRESS, os.environ, lack) if kafka else None,
-        choose("PostgreSQL", POSTGRES_ADDRESS, os.environ, lack) if postgres else None,
-    )
+    """For each wanted server, where it would come from and why; may pull images."""
+    engines: list[Engine] = []  # none is looked for unless it matters
+
+    def lacks(image: str) -> str | None:
+        if not may_be_there(os.environ):
+            return NO_ENGINE
+        from devstack.engine import Engine
+
+        if not engines:
+            engines.append(Engine(say))
+        return engines[0].lacks(image)
+
+    try:
+        return (
+            choose("Kafka", KAFKA_ADDRESS, os.environ, lambda: lacks(kafka_image()))
+            if kafka
+            else None,
+            choose("PostgreSQL", POSTGRES_ADDRESS, os.environ, lambda: lacks(POSTGRES_IMAGE))
+            if postgres
+            else None,
+        )
+    finally:
+        for engine in engines:
+            engine.close()

@@ -2,12 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
@@ -45,6 +46,7 @@ class Program:
     stop_signal: str = "SIGTERM"
     grace_seconds: float = 10
     user: User | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)  # over what we have ourselves
 
 
 class ServerEndedError(DevStackError):
@@ -67,7 +69,8 @@ class Server:
             "command": program.command,
             "cwd": str(program.folder),
             "log": str(program.log),
-            "env": {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN_VARIABLES)},
+            "env": {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN_VARIABLES)}
+            | dict(program.environment),
             "stop_signal": program.stop_signal,
             "grace_seconds": program.grace_seconds,
             "uid": user.uid if user else None,
@@ -121,6 +124,11 @@ class Server:
             return self._guard.wait(seconds)
         finally:
             self.stop()
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        self._guard.wait(10)
 
     def stop(self) -> None:
         """Gently, then by force; answers when it and its children are gone. May be repeated."""
