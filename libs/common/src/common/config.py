@@ -25,13 +25,17 @@ CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 SecretList = Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)]
 
 
-class ServiceConfig(BaseSettings):
-    """Base of every service's configuration: environment first, then files in LULL_SECRETS_DIR."""
+class _Variables(BaseSettings):
+    """Base of every part: pydantic merges the settings of all bases, and the last one wins."""
 
     # An error must not print the other inputs: secrets stand among them.
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, extra="ignore", hide_input_in_errors=True, frozen=True
     )
+
+
+class ServiceConfig(_Variables):
+    """Base of every service's configuration: environment first, then files in LULL_SECRETS_DIR."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log lines that are written."
@@ -62,7 +66,7 @@ class ServiceConfig(BaseSettings):
             ) from None
 
 
-class KafkaConfig(BaseSettings):
+class KafkaConfig(_Variables):
     kafka_bootstrap_servers: CommaSeparated = Field(
         ..., description="Brokers to start from, `host:port`, comma-separated."
     )
@@ -87,7 +91,7 @@ class KafkaConfig(BaseSettings):
     )
 
 
-class QuietPeriodConfig(BaseSettings):
+class QuietPeriodConfig(_Variables):
     quiet_period_s: float = Field(
         900.0,
         gt=0,

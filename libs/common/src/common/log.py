@@ -40,7 +40,15 @@ def configure(service: str, level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # Libraries log request lines and payload sizes at INFO; theirs is not our story.
-    for noisy in ("httpx", "httpcore", "uvicorn.access", "aiokafka", "faststream", "asyncio"):
+    for noisy in (
+        "httpx",
+        "httpcore",
+        "uvicorn",
+        "uvicorn.error",
+        "aiokafka",
+        "faststream",
+        "asyncio",
+    ):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 

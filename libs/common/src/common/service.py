@@ -112,6 +112,8 @@ def _server(listener: Listener) -> tuple[_Server, socket.socket]:
             f"{listener.name}: cannot listen on {listener.host}:{listener.port} "
             f"({error.strerror}); set another port"
         ) from None
+    # From here on callers wait instead of being refused: `service.started` may be believed.
+    sock.listen(2_048)
     return _Server(config), sock
 
 

@@ -1,10 +1,12 @@
 """Every topic, declared once. `lull topics create` makes them; no consumer ever does."""
 
+import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from common.config import KafkaConfig
 from common.kafka import client_security
@@ -14,6 +16,8 @@ CONVERSATION_SETTLED = "conversation.settled"
 SETTINGS_CHANGED = "settings.changed"
 DELIVERY_OUTCOME = "delivery.outcome"
 
+_SEEN_WITHIN_S = 15.0  # until every broker knows a topic that was just created
+_LOOK_AGAIN_S = 0.1
 _DAY_MS = 24 * 60 * 60 * 1000
 
 
@@ -82,10 +86,9 @@ async def create_topics(config: KafkaConfig) -> list[str]:
 
 async def _check(admin: AIOKafkaAdminClient, config: KafkaConfig) -> None:
     names = {config.kafka_topic_prefix + topic.name: topic for topic in TOPICS}
-    partitions = {
-        found["topic"]: len(found["partitions"])
-        for found in await admin.describe_topics(list(names))
-    }
+    async with asyncio.timeout(_SEEN_WITHIN_S):
+        partitions = await _partitions(admin, list(names))
+        settings = await _settings(admin, list(names))
     faults = []
     updated, settled = (
         partitions[config.kafka_topic_prefix + name]
@@ -96,15 +99,38 @@ async def _check(admin: AIOKafkaAdminClient, config: KafkaConfig) -> None:
             f"{CONVERSATION_UPDATED} has {updated} partitions and {CONVERSATION_SETTLED} "
             f"{settled}: they must be equal"
         )
-    for answer in await admin.describe_configs(
-        [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    ):
-        for _, _, _, name, entries in answer.resources:
-            found = {entry[0]: entry[1] for entry in entries}
-            faults += [
-                f"{name}: {key} is {found.get(key)}, needed is {value}"
-                for key, value in names[name].config.items()
-                if key in ("cleanup.policy", "message.timestamp.type") and found.get(key) != value
-            ]
+    for name, topic in names.items():
+        faults += [
+            f"{name}: {key} is {settings[name].get(key)}, needed is {value}"
+            for key, value in topic.config.items()
+            if key in ("cleanup.policy", "message.timestamp.type")
+            and settings[name].get(key) != value
+        ]
     if faults:
         raise TopicsDifferError("; ".join(faults))
+
+
+async def _partitions(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
+    """Partitions of each topic, once the brokers know them all."""
+    while True:
+        found = await admin.describe_topics(names)
+        if all(topic["error_code"] == 0 for topic in found):
+            return {topic["topic"]: len(topic["partitions"]) for topic in found}
+        await asyncio.sleep(_LOOK_AGAIN_S)
+
+
+async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, Any]]:
+    """Settings of each topic, once the brokers know them all."""
+    while True:
+        answers = await admin.describe_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        )
+        found = [resource for answer in answers for resource in answer.resources]
+        codes = {code for code, *_ in found} - {0}
+        if not codes:
+            return {
+                name: {entry[0]: entry[1] for entry in entries} for _, _, _, name, entries in found
+            }
+        if codes != {UnknownTopicOrPartitionError.errno}:
+            raise for_code(codes.pop())("reading the topics' settings")
+        await asyncio.sleep(_LOOK_AGAIN_S)

@@ -1,0 +1,1 @@
+"""Ingest's way to Kafka."""

@@ -1,0 +1,1 @@
+"""The rules of ingest: pure functions of bytes and values."""

@@ -1,0 +1,37 @@
+"""`lull`: the command for the people who run it."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from lull.topics import topics
+
+app = typer.Typer(
+    name="lull",
+    help="Runs and repairs a Lull installation. Configured by LULL_... variables, "
+    "see docs/configuration.md.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks print local variables, secrets among them
+    rich_markup_mode=None,
+)
+app.add_typer(topics, name="topics")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lull {version('lull-cli')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _lull(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and end."
+        ),
+    ] = False,
+) -> None:
+    pass
