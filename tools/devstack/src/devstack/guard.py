@@ -44,7 +44,6 @@ def main(spec: dict[str, Any]) -> int:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=spec["env"],
             cwd=spec["cwd"],
             start_new_session=True,
             preexec_fn=lambda: become(spec, libc, stop_signal),

@@ -5,7 +5,7 @@ import signal
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -51,6 +51,7 @@ def up(
     stack = DevStack(data_dir, on_progress=_say, kafka_port=kafka_port, postgres_port=postgres_port)
     with stack:
         running = True
+        data_dir.mkdir(parents=True, exist_ok=True)
         address_file(data_dir).write_text(exports(stack.stack))
         typer.echo(exports(stack.stack), nl=False)
         _say("Running. Ctrl-C stops both.")
@@ -102,7 +103,7 @@ def exports(stack: Stack) -> str:
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
-def main() -> NoReturn:
+def main() -> None:
     """One sentence instead of a stack trace for what a person can mend."""
     try:
         app()

@@ -2,8 +2,9 @@
 
 import atexit
 import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -100,10 +101,7 @@ class DevStack:
         try:
             self._choose()
             atexit.register(self.stop)
-            parts = [part for part in (self._kafka, self._postgres) if part]
-            with ThreadPoolExecutor(max(len(parts), 1)) as pool:
-                for job in [pool.submit(part.start, self._say) for part in parts]:
-                    job.result()
+            self._start_all([part for part in (self._kafka, self._postgres) if part])
         except OSError as error:
             self.stop()
             raise disk_sentence(error, self.data_dir) from error
@@ -171,6 +169,25 @@ class DevStack:
                 f"{name} is run by others: only they can stop it and start it again."
             )
         return part
+
+    def _start_all(self, parts: list[Part]) -> None:
+        cancelled = threading.Event()
+
+        def say(line: str) -> None:
+            """Called before every longer step, so it also is where a start can be given up."""
+            if cancelled.is_set():
+                raise DevStackError("The start was given up.")
+            self._say(line)
+
+        with ThreadPoolExecutor(max(len(parts), 1)) as pool:
+            jobs = [pool.submit(part.start, say) for part in parts]
+            try:
+                done, _ = wait(jobs, return_when=FIRST_EXCEPTION)
+                for job in done:
+                    job.result()
+            except BaseException:
+                cancelled.set()
+                raise
 
     def _choose(self) -> None:
         kafka, postgres = choices(*self._wanted, self._say)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
+import psutil
 
 from devstack.errors import DevStackError
 
@@ -69,8 +69,6 @@ class Server:
             "command": program.command,
             "cwd": str(program.folder),
             "log": str(program.log),
-            "env": {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN_VARIABLES)}
-            | dict(program.environment),
             "stop_signal": program.stop_signal,
             "grace_seconds": program.grace_seconds,
             "uid": user.uid if user else None,
@@ -79,6 +77,8 @@ class Server:
         }
         self._guard = subprocess.Popen(
             [sys.executable, "-I", "-S", str(GUARD), json.dumps(spec)],
+            # Not in the arguments, which every user of the machine may read.
+            env=_own_environment() | dict(program.environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -142,6 +142,10 @@ class Server:
             self._guard.kill()
             self._guard.wait()
         self.pid_file.unlink(missing_ok=True)
+
+
+def _own_environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN_VARIABLES)}
 
 
 def end_leftover(pid_file: Path, grace_seconds: float) -> None:
