@@ -6,9 +6,13 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from common.eligibility import Installation
+from common.events import ConversationSettled
 
 from delivery.domain.conversation import Contact, Conversation
+from delivery.domain.answer import Result
+from delivery.domain.fold import Folded
 from delivery.domain.note import Marker, Note, StoredNote
+from delivery.domain.row import Key, Known, Row
 
 
 class RetryLater(Exception):
@@ -22,6 +26,10 @@ class RetryLater(Exception):
 
 class UnknownEnd(RetryLater):
     """The request may have had its effect: time-out, cut connection, 5xx after it was sent."""
+
+
+class SettingsAway(RetryLater):
+    """settings cannot answer: work waits for as long as it takes, nothing is guessed."""
 
 
 class ReconnectNeeded(Exception):
@@ -83,7 +91,7 @@ class PersonState:
 
 
 class SettingsPort(Protocol):
-    """Raises RetryLater while settings cannot answer: work waits, nothing is guessed."""
+    """Raises SettingsAway while settings cannot answer, RetryLater while a vendor cannot."""
 
     async def installation(
         self, workspace_id: str, app: str, *, fresh: bool = False
@@ -94,10 +102,15 @@ class SettingsPort(Protocol):
     async def crm_access(
         self, workspace_id: str, app: str, *, rejected: str | None = None
     ) -> CrmAccess:
-        """A valid token; `rejected` names one that the CRM just refused. Raises ReconnectNeeded."""
+        """A valid token; `rejected` names one that the CRM just refused.
+
+        Raises ReconnectNeeded, or Gone where the app is not installed.
+        """
         ...
 
-    async def intercom_access(self, workspace_id: str) -> IntercomAccess:
+    async def intercom_access(
+        self, workspace_id: str, *, rejected: str | None = None
+    ) -> IntercomAccess:
         """Raises ReconnectNeeded where the workspace withdrew its consent."""
         ...
 
@@ -123,7 +136,8 @@ class Crm(Protocol):
 
     name: str
     html: bool  # notes take HTML; else plain text
-    note_max_chars: int  # the whole body, markup included, as the CRM counts
+    note_max_chars: int  # the whole body, markup included, in UTF-16 units
+    note_max_bytes: int | None  # the whole body in UTF-8, where the CRM counts so
     visible_after: timedelta  # a note that was created can be listed after this, at the latest
     has_activity: bool
 
@@ -196,3 +210,60 @@ class ActivityCrm(Crm, Protocol):
         since: datetime,
         deadline: timedelta,
     ) -> Sequence[StoredNote]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A row that is this worker's until the lease ends; whatever it writes then is fenced off."""
+
+    row: Row  # as it stood when claimed
+    token: str
+    good_until: float  # on this process's monotonic clock, counted from before the claim was sent
+
+
+class LeaseLost(Exception):
+    """The row is no longer this claim's: the lease ended, and somebody else may have it."""
+
+
+class LedgerAway(Exception):
+    """PostgreSQL cannot answer now; nothing was changed, or nobody knows."""
+
+
+class Ledger(Protocol):
+    """The rows. Every method raises LedgerAway while PostgreSQL cannot answer."""
+
+    async def fold(self, key: Key, event: ConversationSettled, apps: tuple[str, ...]) -> Folded:
+        """Durably take in an event; the row is made where there is none."""
+        ...
+
+    async def claim(self, crm: str, limit: int, running: dict[str, int]) -> list[Claim]:
+        """Ready rows, fair across workspaces.
+
+        Args:
+            running: attempts under way per workspace, which counts against its share; a workspace
+                at its share gets no more.
+
+        """
+        ...
+
+    async def save(self, claim: Claim, known: Known) -> None:
+        """Durably note what is known of our records. Raises LeaseLost."""
+        ...
+
+    async def finish(self, claim: Claim, result: Result) -> Row:
+        """Answer the row and give the lease back, outcomes with it. Raises LeaseLost."""
+        ...
+
+    async def move(self, claim: Claim, to: Key, result: Result) -> None:
+        """Finish, and ask what stays open of the row of another CRM account. Raises LeaseLost."""
+        ...
+
+    async def read(self, key: Key) -> Row | None: ...
+
+    async def heal(self, key: Key) -> None:
+        """Have the row looked over for surplus notes once everything must be visible."""
+        ...
+
+    async def wake(self, workspace_id: str, crm: str) -> int:
+        """Let rows that wait for a reconnect try again; how many."""
+        ...
