@@ -19,7 +19,7 @@ from demo.environment import Ports, from_file
 from demo.install import InstallFailed
 from demo.kill import Killer
 from demo.product import Product
-from demo.run import Demo, Report
+from demo.run import Demo
 from demo.scenario import USUAL, load
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
@@ -37,6 +37,9 @@ QuietPeriod = Annotated[float, typer.Option(help="Seconds; 900 in production.")]
 def demo(
     scenario: ScenarioFile = USUAL,
     quiet: QuietPeriod = DEMO_QUIET_S,
+    patience: Annotated[
+        float, typer.Option(help="Seconds that notes may take after the last message.")
+    ] = 60.0,
     stay: Annotated[
         bool | None, typer.Option(help="Keep it running at the end; by default in a terminal.")
     ] = None,
@@ -45,14 +48,11 @@ def demo(
     progress = show.Progress()
     product = _fresh_product("demo", quiet, progress.say)
 
-    def play() -> Report:
-        return Demo(product, load(scenario), progress.say).run()
-
     _say_quiet_period(quiet)
     with _stopped_at_the_end(product):
         with progress.shown():
             product.start()
-            report = play()
+            report = Demo(product, load(scenario), progress.say).run(deadline_s=patience)
         show.report(report)
         show.addresses(product)
         if (sys.stdin.isatty() if stay is None else stay) and report.right:
