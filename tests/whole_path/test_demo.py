@@ -1,4 +1,4 @@
-"""The whole product, as a person starts it: `make demo`, `make demo-kill`, and what they leave behind."""
+"""The whole product as a person starts it: `make demo`, `make demo-kill`, and what they leave."""
 
 import subprocess
 import sys
