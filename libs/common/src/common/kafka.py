@@ -3,10 +3,12 @@
 import asyncio
 import json
 import ssl
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLScram512
@@ -70,10 +72,34 @@ def _broker_security(config: KafkaConfig) -> BaseSecurity | None:
     )
 
 
+class _Broker(KafkaBroker):
+    """Asks whether Kafka answers before it starts.
+
+    aiokafka's producer cannot be closed where its start failed, and FastStream loses it then: each
+    try would leave one behind. An admin client can be closed.
+    """
+
+    def __init__(self, config: KafkaConfig, **options: Any) -> None:
+        self._probe = partial(
+            AIOKafkaAdminClient,
+            bootstrap_servers=config.kafka_bootstrap_servers,
+            **client_security(config),
+        )
+        super().__init__(config.kafka_bootstrap_servers, **options)
+
+    async def start(self) -> None:
+        probe = self._probe()
+        try:
+            await probe.start()
+        finally:
+            await probe.close()
+        await super().start()
+
+
 def new_broker(config: KafkaConfig, client_id: str, **options: Any) -> KafkaBroker:
     """A FastStream broker whose publishes are on every in-sync replica before they count."""
-    return KafkaBroker(
-        config.kafka_bootstrap_servers,
+    return _Broker(
+        config,
         client_id=client_id,
         security=_broker_security(config),
         acks="all",

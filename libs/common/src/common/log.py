@@ -1,11 +1,16 @@
 """Structured logs: one JSON line per event on stdout, ids and never a word of a conversation."""
 
+import asyncio
 import logging
 import sys
 from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any
 
 import structlog
+
+# Libraries log request lines and payload sizes at INFO; theirs is not our story.
+_NOISY = ("httpx", "httpcore", "uvicorn", "uvicorn.error", "aiokafka", "faststream", "asyncio")
 
 Logger = structlog.stdlib.BoundLogger
 
@@ -39,17 +44,28 @@ def configure(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Libraries log request lines and payload sizes at INFO; theirs is not our story.
-    for noisy in (
-        "httpx",
-        "httpcore",
-        "uvicorn",
-        "uvicorn.error",
-        "aiokafka",
-        "faststream",
-        "asyncio",
-    ):
+    for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    sys.excepthook = _log_crash
+
+
+def _log_crash(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """The last words of a process: Python's own would print the exception's message."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    get(__name__).critical("process.crashed", exc_info=error)
+
+
+def log_lost_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """For `loop.set_exception_handler`: asyncio's own would print the exception's message."""
+    get(__name__).error(
+        "asyncio.error_lost",
+        context=context.get("message"),
+        exc_info=context.get("exception"),
+    )
 
 
 def get(name: str) -> Logger:

@@ -57,6 +57,7 @@ async def serve(
 
     """
     stop = asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(log.log_lost_error)
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     servers = [_server(listener) for listener in listeners]

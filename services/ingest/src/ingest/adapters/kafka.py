@@ -52,6 +52,8 @@ class KafkaEventLog:
         self._need = need
         self._loop = loop
         self._broker: KafkaBroker | None = None  # None: not connected
+        # Publishing to a topic that is not there could create it, with the wrong settings.
+        self._topics_seen = False
         self._admin: AIOKafkaAdminClient | None = None
         self._failing_since: float | None = None
 
@@ -59,7 +61,7 @@ class KafkaEventLog:
         topic = _TOPIC_OF[type(event)]
         began = time.perf_counter()
         try:
-            if self._broker is None:
+            if self._broker is None or not self._topics_seen:
                 raise Unavailable
             async with asyncio.timeout(self._config.ingest_publish_timeout_s):
                 await publish(
@@ -151,6 +153,7 @@ class KafkaEventLog:
         missing = {self._config.kafka_topic_prefix + name for name in _TOPIC_OF.values()} - there
         if missing:
             return f"no topic {', '.join(sorted(missing))}: run `lull topics create`"
+        self._topics_seen = True
         return None
 
     async def _close_admin(self) -> None:
