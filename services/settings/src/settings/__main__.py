@@ -1,0 +1,5 @@
+"""`python -m settings`."""
+
+from settings.app import main
+
+main()

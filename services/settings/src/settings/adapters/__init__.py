@@ -1,0 +1,1 @@
+"""PostgreSQL, Kafka, vendors and cryptography, behind the ports."""

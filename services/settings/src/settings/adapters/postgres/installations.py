@@ -1,0 +1,259 @@
+"""Installations in PostgreSQL: read by primary keys, changed in one transaction each."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from common.eligibility import Installation
+from common.events import ConversationSettled, Trigger
+
+from settings.adapters.postgres.database import Database
+from settings.adapters.postgres.journal import announce, audit, bump
+from settings.domain.installations import (
+    AppUser,
+    ConnectionState,
+    InstalledApp,
+    Options,
+    Workspace,
+)
+from settings.ports import Change, NotInstalled, UnknownWorkspace
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from settings.adapters.postgres.database import Connection
+
+# One statement for one or many; every table is reached by its primary key. asyncpg prepares it
+# once per connection.
+_INSTALLATIONS = """
+SELECT i.workspace_id, i.app, i.version, i.installed_at, i.transcript_sync, i.all_conversations,
+       i.note_policy, coalesce(i.time_zone, w.time_zone) AS time_zone,
+       c.account_id AS crm_account,
+       (c.state <> 'connected' OR t.state <> 'connected') AS reconnect_needed,
+       ARRAY(SELECT u.teammate_id FROM app_users u
+              WHERE u.workspace_id = i.workspace_id AND u.app = i.app AND NOT u.paused)
+         AS active_app_users
+  FROM unnest($1::text[], $2::text[]) AS asked (workspace_id, app)
+  JOIN installations i USING (workspace_id, app)
+  JOIN connections c USING (workspace_id, app)
+  JOIN workspaces w USING (workspace_id)
+  JOIN intercom_connections t USING (workspace_id)
+ WHERE i.uninstalled_at IS NULL
+"""
+
+_WORKSPACES = """
+SELECT w.workspace_id AS id, w.region, w.name, w.time_zone, w.admin_id, t.state AS intercom
+  FROM workspaces w JOIN intercom_connections t USING (workspace_id)
+"""
+
+_APPS = """
+SELECT i.app, i.version, i.installed_at, i.installed_by, i.transcript_sync, i.note_policy,
+       i.all_conversations, i.time_zone, c.account_id AS crm_account, c.state AS connection,
+       ARRAY(SELECT (u.teammate_id, u.paused) FROM app_users u
+              WHERE u.workspace_id = i.workspace_id AND u.app = i.app ORDER BY u.teammate_id)
+         AS app_users
+  FROM installations i JOIN connections c USING (workspace_id, app)
+ WHERE i.workspace_id = $1 AND ($2::text IS NULL OR i.app = $2) AND i.uninstalled_at IS NULL
+ ORDER BY i.app
+"""
+
+_LOCKED = """
+SELECT transcript_sync, note_policy, all_conversations, time_zone FROM installations
+ WHERE workspace_id = $1 AND app = $2 AND uninstalled_at IS NULL FOR UPDATE
+"""
+
+
+class PostgresInstallations:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def installations(
+        self, keys: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], Installation]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                _INSTALLATIONS, [key[0] for key in keys], [key[1] for key in keys]
+            )
+        return {(row["workspace_id"], row["app"]): Installation(**dict(row)) for row in rows}
+
+    async def workspaces(self) -> list[Workspace]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(f"{_WORKSPACES} ORDER BY w.workspace_id")
+        return [_workspace(row) for row in rows]
+
+    async def workspace(self, workspace_id: str) -> Workspace:
+        async with self._database.connection() as connection:
+            return await _workspace_of(connection, workspace_id)
+
+    async def apps(self, workspace_id: str) -> list[InstalledApp]:
+        async with self._database.connection() as connection:
+            await _workspace_of(connection, workspace_id)
+            rows = await connection.fetch(_APPS, workspace_id, None)
+        return [_installed_app(row) for row in rows]
+
+    async def app(self, workspace_id: str, app: str) -> InstalledApp:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(_APPS, workspace_id, app)
+        if row is None:
+            raise NotInstalled
+        return _installed_app(row)
+
+    async def set_transcript_sync(
+        self, workspace_id: str, app: str, on: bool, change: Change
+    ) -> None:
+        async with self._database.transaction() as connection:
+            before = await _locked(connection, workspace_id, app)
+            if before["transcript_sync"] == on:
+                return
+            await connection.execute(
+                "UPDATE installations SET transcript_sync = $3"
+                " WHERE workspace_id = $1 AND app = $2",
+                workspace_id,
+                app,
+                on,
+            )
+            await audit(connection, change, "transcript_sync", workspace_id, app, on=on)
+            await bump(connection, workspace_id, app, change)
+
+    async def set_app_users(
+        self, workspace_id: str, app: str, users: Sequence[AppUser], change: Change
+    ) -> None:
+        async with self._database.transaction() as connection:
+            await _locked(connection, workspace_id, app)
+            rows = await connection.fetch(
+                "DELETE FROM app_users WHERE workspace_id = $1 AND app = $2"
+                " RETURNING teammate_id, paused",
+                workspace_id,
+                app,
+            )
+            await add_app_users(connection, workspace_id, app, users)
+            if {(row["teammate_id"], row["paused"]) for row in rows} == {
+                (user.id, user.paused) for user in users
+            }:
+                return
+            await audit(
+                connection,
+                change,
+                "app_users",
+                workspace_id,
+                app,
+                listed=sorted(user.id for user in users),
+                paused=sorted(user.id for user in users if user.paused),
+            )
+            await bump(connection, workspace_id, app, change)
+
+    async def set_options(
+        self, workspace_id: str, app: str, options: Options, change: Change
+    ) -> None:
+        async with self._database.transaction() as connection:
+            before = await _locked(connection, workspace_id, app)
+            asked = {
+                "note_policy": options.note_policy,
+                "all_conversations": options.all_conversations,
+                "time_zone": options.time_zone,
+            }
+            changed = {
+                name: value
+                for name, value in asked.items()
+                if value is not None and value != before[name]
+            }
+            if not changed:
+                return
+            await connection.execute(
+                "UPDATE installations SET note_policy = coalesce($3, note_policy),"
+                " all_conversations = coalesce($4, all_conversations),"
+                " time_zone = coalesce($5, time_zone) WHERE workspace_id = $1 AND app = $2",
+                workspace_id,
+                app,
+                *asked.values(),
+            )
+            await audit(connection, change, "options", workspace_id, app, **changed)
+            await bump(connection, workspace_id, app, change)
+
+    async def uninstall(self, workspace_id: str, app: str, change: Change) -> None:
+        async with self._database.transaction() as connection:
+            await _locked(connection, workspace_id, app)
+            await connection.execute(
+                "UPDATE installations SET uninstalled_at = $3, transcript_sync = false"
+                " WHERE workspace_id = $1 AND app = $2",
+                workspace_id,
+                app,
+                change.at,
+            )
+            # Tokens live no longer than the consent they stand for.
+            for table in ("connections", "app_users"):
+                await connection.execute(
+                    f"DELETE FROM {table} WHERE workspace_id = $1 AND app = $2",  # noqa: S608
+                    workspace_id,
+                    app,
+                )
+            await audit(connection, change, "uninstalled", workspace_id, app)
+            await bump(connection, workspace_id, app, change)
+
+    async def request_sync(
+        self,
+        workspace_id: str,
+        conversation_id: str,
+        app: str | None,
+        action_id: str,
+        change: Change,
+    ) -> None:
+        async with self._database.transaction() as connection:
+            if app is None:
+                await _workspace_of(connection, workspace_id)
+            else:
+                await _locked(connection, workspace_id, app)
+            await audit(
+                connection, change, "sync_now", workspace_id, app, conversation=conversation_id
+            )
+            await announce(
+                connection,
+                ConversationSettled(
+                    workspace_id=workspace_id,
+                    conversation_id=conversation_id,
+                    trigger=Trigger.MANUAL,
+                    app=app,
+                    action_id=action_id,
+                ),
+            )
+
+
+async def add_app_users(
+    connection: "Connection", workspace_id: str, app: str, users: Sequence[AppUser]
+) -> None:
+    await connection.executemany(
+        "INSERT INTO app_users (workspace_id, app, teammate_id, paused) VALUES ($1, $2, $3, $4)",
+        [(workspace_id, app, user.id, user.paused) for user in users],
+    )
+
+
+async def _locked(connection: "Connection", workspace_id: str, app: str) -> "asyncpg.Record":
+    """The installation, changed by nobody else until our transaction ends."""
+    row = await connection.fetchrow(_LOCKED, workspace_id, app)
+    if row is None:
+        raise NotInstalled
+    return row
+
+
+async def _workspace_of(connection: "Connection", workspace_id: str) -> Workspace:
+    row = await connection.fetchrow(f"{_WORKSPACES} WHERE w.workspace_id = $1", workspace_id)
+    if row is None:
+        raise UnknownWorkspace
+    return _workspace(row)
+
+
+def _workspace(row: "asyncpg.Record") -> Workspace:
+    fields: dict[str, Any] = dict(row)
+    return Workspace(**fields | {"intercom": ConnectionState(fields["intercom"])})
+
+
+def _installed_app(row: "asyncpg.Record") -> InstalledApp:
+    fields: dict[str, Any] = dict(row)
+    return InstalledApp(
+        **fields
+        | {
+            "connection": ConnectionState(fields["connection"]),
+            "app_users": tuple(
+                AppUser(id=user, paused=paused) for user, paused in row["app_users"]
+            ),
+        }
+    )

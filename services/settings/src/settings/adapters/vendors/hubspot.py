@@ -1,0 +1,65 @@
+"""HubSpot: the answer to a code says which account (hub) and which user gave consent.
+
+Source: HubSpot's API description, OAuth, version 2026-09, and its guide to managing tokens
+(read 2026-11-22). Access tokens live 30 minutes; a refresh token may come back changed or the same.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+from urllib.parse import urlencode
+
+from settings.adapters.vendors.base import Vendor, bearer_token
+from settings.domain.tokens import Tokens
+from settings.ports import CrmGrant, VendorUnavailable
+
+_TOKEN_PATH = "/oauth/2026-09/token"  # noqa: S105 - a path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class HubSpot(Vendor):
+    app_url: str
+    api_url: str
+    scopes: tuple[str, ...]
+
+    name: ClassVar[str] = "hubspot"
+    takes_pkce: ClassVar[bool] = True
+    # BAD_HUB: the whole account was deleted.
+    dead_grant: ClassVar[frozenset[str]] = frozenset(
+        {"invalid_grant", "BAD_REFRESH_TOKEN", "BAD_AUTH_CODE", "BAD_HUB"}
+    )
+
+    def authorize_url(self, state: str, redirect_uri: str, challenge: str | None) -> str:
+        query = {
+            "client_id": self.client_id,
+            "redirect_uri": redirect_uri,
+            "scope": " ".join(self.scopes),
+            "state": state,
+        }
+        if challenge is not None:
+            query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+        return f"{self.app_url}/oauth/authorize?{urlencode(query)}"
+
+    async def exchange(self, code: str, redirect_uri: str, verifier: str | None) -> CrmGrant:
+        asked_at = self.clock.now()
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
+        if verifier is not None:
+            form["code_verifier"] = verifier
+        answer = await self._form(f"{self.api_url}{_TOKEN_PATH}", form | self._client())
+        hub, user = answer.get("hub_id"), answer.get("user_id")
+        if not isinstance(hub, int):
+            raise VendorUnavailable("no_account")
+        return CrmGrant(
+            tokens=self._tokens(answer, asked_at),
+            account_id=str(hub),
+            user_id=str(user) if isinstance(user, int) else None,
+            api_base=self.api_url,
+        )
+
+    async def refresh(self, refresh_token: str) -> Tokens:
+        asked_at = self.clock.now()
+        form = {"grant_type": "refresh_token", "refresh_token": bearer_token(refresh_token)}
+        answer = await self._form(f"{self.api_url}{_TOKEN_PATH}", form | self._client())
+        return self._tokens(answer, asked_at, refresh_token)
+
+    def _client(self) -> dict[str, str]:
+        return {"client_id": self.client_id, "client_secret": self.client_secret}

@@ -1,0 +1,74 @@
+"""Pipedrive: our client is named by HTTP Basic, the answer names the company's own API host.
+
+Source: Pipedrive's API description v1, Oauth and Users (read 2026-11-22). The refresh token rotates
+and dies after 60 days unused. PKCE is not documented, so it is not sent. The company behind a token
+is asked of `GET /api/v1/users/me`.
+"""
+
+import base64
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from settings.adapters.vendors.base import Vendor, bearer_token
+from settings.domain.hosts import allowed_api_base
+from settings.domain.tokens import Tokens
+from settings.ports import CrmGrant, VendorUnavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Pipedrive(Vendor):
+    oauth_url: str
+    api_hosts: tuple[str, ...]
+
+    name: ClassVar[str] = "pipedrive"
+    takes_pkce: ClassVar[bool] = False
+
+    def authorize_url(
+        self,
+        state: str,
+        redirect_uri: str,
+        challenge: str | None,
+    ) -> str:
+        query = {"client_id": self.client_id, "redirect_uri": redirect_uri, "state": state}
+        return f"{self.oauth_url}/oauth/authorize?{urlencode(query)}"
+
+    async def exchange(
+        self,
+        code: str,
+        redirect_uri: str,
+        verifier: str | None,
+    ) -> CrmGrant:
+        asked_at = self.clock.now()
+        answer = await self._token(
+            {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
+        )
+        # Checked before anything is sent there, and never taken from a later answer.
+        api_base = allowed_api_base(str(answer.get("api_domain")), self.api_hosts)
+        tokens = self._tokens(answer, asked_at)
+        me = (await self._get(f"{api_base}/api/v1/users/me", tokens.access_token)).get("data")
+        company, user = _ids(me)
+        return CrmGrant(tokens=tokens, account_id=company, user_id=user, api_base=api_base)
+
+    async def refresh(self, refresh_token: str) -> Tokens:
+        asked_at = self.clock.now()
+        answer = await self._token(
+            {"grant_type": "refresh_token", "refresh_token": bearer_token(refresh_token)}
+        )
+        return self._tokens(answer, asked_at, refresh_token)
+
+    async def _token(self, form: dict[str, str]) -> dict[str, Any]:
+        basic = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
+        return dict(
+            await self._form(
+                f"{self.oauth_url}/oauth/token", form, {"Authorization": f"Basic {basic}"}
+            )
+        )
+
+
+def _ids(me: object) -> tuple[str, str]:
+    if isinstance(me, dict):
+        company, user = me.get("company_id"), me.get("id")
+        if isinstance(company, int) and isinstance(user, int):
+            return str(company), str(user)
+    raise VendorUnavailable("no_account")

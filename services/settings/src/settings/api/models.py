@@ -1,0 +1,203 @@
+"""What goes over the wire: requests that refuse unknown fields, answers with examples."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
+
+from common.events import ConversationId, TeammateId, Trigger, WorkspaceId
+from common.outcomes import Outcome
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from settings.domain.installations import (
+    AppUser,
+    ConnectionState,
+    InstalledApp,
+    NotePolicy,
+    Options,
+    Workspace,
+)
+from settings.domain.judging import Query
+
+_MOST_USERS = 1_000
+_MOST_QUERIES = 500
+_TIME_ZONES = available_timezones()
+
+AppKey = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$", examples=["hubspot"])]
+TokenHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _known_time_zone(name: str) -> str:
+    if name not in _TIME_ZONES:
+        raise ValueError("not an IANA time zone")
+    return name
+
+
+class Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Nothing(Asked):
+    """An empty object."""
+
+
+class SyncSwitch(Asked):
+    on: bool = Field(strict=True, examples=[True])
+
+
+class ListedUser(Asked):
+    id: TeammateId = Field(examples=["5001"])
+    paused: bool = Field(False, strict=True)
+
+
+class AppUsers(Asked):
+    users: list[ListedUser] = Field(
+        max_length=_MOST_USERS, examples=[[{"id": "5001", "paused": False}]]
+    )
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        if len({user.id for user in self.users}) != len(self.users):
+            raise ValueError("a teammate is named twice")
+        return self
+
+    def listed(self) -> list[AppUser]:
+        return [AppUser(user.id, user.paused) for user in self.users]
+
+
+class ChangedOptions(Asked):
+    note_policy: NotePolicy | None = None
+    all_conversations: bool | None = Field(None, strict=True)
+    time_zone: Annotated[str, AfterValidator(_known_time_zone)] | None = Field(
+        None, examples=["Europe/Berlin"]
+    )
+
+    def options(self) -> Options:
+        return Options(self.note_policy, self.all_conversations, self.time_zone)
+
+
+class SyncNow(Asked):
+    conversation_id: ConversationId = Field(examples=["215470000000001"])
+    app: AppKey | None = None
+
+
+class RejectedToken(Asked):
+    rejected_token_hash: TokenHash | None = Field(
+        None, description="Hex SHA-256 of the token that was just refused, if one was."
+    )
+
+
+class EligibilityQuery(Asked):
+    workspace_id: WorkspaceId = Field(examples=["wk9demo1"])
+    app: AppKey
+    trigger: Trigger
+    last_updated_at: AwareDatetime | None = None
+    last_message_at: AwareDatetime | None = None
+    assignee_id: TeammateId | None = Field(None, examples=["5001"])
+    team_assigned: bool = Field(False, strict=True)
+    actor_id: TeammateId | None = None
+
+    def query(self) -> Query:
+        return Query(**dict(self))
+
+
+class EligibilityQueries(Asked):
+    queries: list[EligibilityQuery] = Field(max_length=_MOST_QUERIES)
+
+
+class EligibilityAnswer(BaseModel):
+    eligible: bool
+    reason: Outcome | None = Field(examples=[Outcome.SYNC_OFF])
+
+
+class EligibilityAnswers(BaseModel):
+    answers: list[EligibilityAnswer]
+
+
+class CrmAccess(BaseModel):
+    access_token: str
+    api_base: str = Field(examples=["https://api.hubapi.com"])
+    account_id: str = Field(examples=["42001"])
+    user_id: str | None = Field(examples=["9"])
+    expires_at: datetime
+
+
+class IntercomAccess(BaseModel):
+    access_token: str
+    api_base: str = Field(examples=["https://api.eu.intercom.io"])
+    link_base: str = Field(examples=["https://app.eu.intercom.com"])
+    workspace_id: str = Field(examples=["wk9demo1"])
+    name: str
+    time_zone: str = Field(examples=["Europe/Berlin"])
+
+
+class AuthorizeUrl(BaseModel):
+    url: str = Field(examples=["https://app.intercom.com/oauth?client_id=...&state=..."])
+
+
+class SyncRequested(BaseModel):
+    action_id: str
+
+
+class WorkspaceView(BaseModel):
+    workspace_id: str = Field(examples=["wk9demo1"])
+    region: str = Field(examples=["EU"])
+    name: str
+    time_zone: str
+    admin_id: str = Field(examples=["5001"])
+    connection: ConnectionState
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Self:
+        return cls(
+            workspace_id=workspace.id,
+            region=workspace.region,
+            name=workspace.name,
+            time_zone=workspace.time_zone,
+            admin_id=workspace.admin_id,
+            connection=workspace.intercom,
+        )
+
+
+class WorkspaceList(BaseModel):
+    workspaces: list[WorkspaceView]
+
+
+class AppUserView(BaseModel):
+    id: str
+    paused: bool
+
+
+class AppView(BaseModel):
+    app: str = Field(examples=["hubspot"])
+    version: int
+    installed_at: datetime
+    installed_by: str = Field(examples=["5001"])
+    transcript_sync: bool
+    note_policy: NotePolicy
+    all_conversations: bool
+    time_zone: str | None = Field(description="null: the workspace's")
+    crm_account: str = Field(examples=["42001"])
+    connection: ConnectionState
+    app_users: list[AppUserView]
+
+    @classmethod
+    def of(cls, installed: InstalledApp) -> Self:
+        users = [AppUserView(id=user.id, paused=user.paused) for user in installed.app_users]
+        fields = {name: getattr(installed, name) for name in cls.model_fields}
+        return cls(**fields | {"app_users": users})
+
+
+class AppList(BaseModel):
+    apps: list[AppView]
+
+
+class WorkspaceConnected(BaseModel):
+    workspace_id: str = Field(examples=["wk9demo1"])
+    admin_id: str = Field(examples=["5001"])
+
+
+class AppConnected(BaseModel):
+    workspace_id: str = Field(examples=["wk9demo1"])
+    app: str = Field(examples=["hubspot"])
+    crm_account: str = Field(examples=["42001"])
+    did: Literal["installed", "reinstalled", "reconnected"]

@@ -1,0 +1,135 @@
+"""The public listener: the operator's API under /v1, and the vendors' callbacks."""
+
+from typing import Annotated
+
+from common.events import WorkspaceId
+from fastapi import APIRouter, FastAPI, Path, Query, Response, Security
+from fastapi.security import HTTPBearer
+from starlette.types import ASGIApp
+
+from settings.api import models
+from settings.api.gate import Callers, Gate
+from settings.api.problems import handle_problems, problems
+from settings.handlers.connecting import Callback, Connections
+from settings.handlers.installations import OPERATOR, Installations
+
+_DESCRIPTION = "/v1/openapi.json"
+_App = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,40}$", examples=["hubspot"])]
+_Opaque = Annotated[str, Query(max_length=4_096)]
+
+
+def public_app(
+    installations: Installations, connections: Connections, operator_token: str
+) -> ASGIApp:
+    app = FastAPI(
+        title="Lull settings",
+        version="1",
+        openapi_url=_DESCRIPTION,
+        docs_url=None,  # it would load scripts from a CDN
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    handle_problems(app)
+    app.include_router(_operator(installations, connections))
+    app.include_router(_callbacks(connections))
+
+    def is_open(path: str) -> bool:
+        return path == _DESCRIPTION or path.startswith("/oauth/callback/")
+
+    return Gate(app, Callers([(OPERATOR, operator_token)]), is_open)
+
+
+def _operator(installations: Installations, connections: Connections) -> APIRouter:
+    router = APIRouter(
+        prefix="/v1",
+        tags=["operator"],
+        responses=problems(404),
+        dependencies=[Security(HTTPBearer(auto_error=False))],  # described here, checked by Gate
+    )
+
+    @router.post("/workspaces/authorize")
+    async def authorize_workspace(_: models.Nothing) -> models.AuthorizeUrl:
+        """Where to send the person who installs our Intercom app."""
+        return models.AuthorizeUrl(url=await connections.authorize_workspace())
+
+    @router.get("/workspaces")
+    async def workspaces() -> models.WorkspaceList:
+        found = await installations.workspaces()
+        return models.WorkspaceList(workspaces=list(map(models.WorkspaceView.of, found)))
+
+    @router.get("/workspaces/{workspace_id}/apps")
+    async def apps(workspace_id: WorkspaceId) -> models.AppList:
+        found = await installations.apps(workspace_id)
+        return models.AppList(apps=list(map(models.AppView.of, found)))
+
+    @router.post("/workspaces/{workspace_id}/apps/{app}/authorize")
+    async def authorize_app(workspace_id: WorkspaceId, app: _App) -> models.AuthorizeUrl:
+        """Where to send the admin who connects the CRM account, at first or again."""
+        return models.AuthorizeUrl(url=await connections.authorize_app(workspace_id, app))
+
+    @router.put("/workspaces/{workspace_id}/apps/{app}/transcript-sync")
+    async def set_transcript_sync(
+        workspace_id: WorkspaceId, app: _App, switch: models.SyncSwitch
+    ) -> models.AppView:
+        """Continuous sync on or off, for all users of this app in this workspace (R12)."""
+        changed = await installations.set_transcript_sync(workspace_id, app, switch.on)
+        return models.AppView.of(changed)
+
+    @router.put("/workspaces/{workspace_id}/apps/{app}/app-users")
+    async def set_app_users(
+        workspace_id: WorkspaceId, app: _App, users: models.AppUsers
+    ) -> models.AppView:
+        """The whole list of teammates; who is listed and not paused is an active app user."""
+        changed = await installations.set_app_users(workspace_id, app, users.listed())
+        return models.AppView.of(changed)
+
+    @router.patch("/workspaces/{workspace_id}/apps/{app}/options")
+    async def set_options(
+        workspace_id: WorkspaceId, app: _App, changed: models.ChangedOptions
+    ) -> models.AppView:
+        """Change what is named and leave the rest."""
+        return models.AppView.of(
+            await installations.set_options(workspace_id, app, changed.options())
+        )
+
+    @router.delete("/workspaces/{workspace_id}/apps/{app}", status_code=204)
+    async def uninstall(workspace_id: WorkspaceId, app: _App) -> Response:
+        """Remove the app from the workspace, its tokens and its app users."""
+        await installations.uninstall(workspace_id, app)
+        return Response(status_code=204)
+
+    @router.post("/workspaces/{workspace_id}/sync-now", status_code=202)
+    async def sync_now(workspace_id: WorkspaceId, wanted: models.SyncNow) -> models.SyncRequested:
+        """Ask for one conversation to be synced, to one app or to all (trigger `manual`)."""
+        return models.SyncRequested(
+            action_id=await installations.sync_now(workspace_id, wanted.conversation_id, wanted.app)
+        )
+
+    return router
+
+
+def _callbacks(connections: Connections) -> APIRouter:
+    """Vendors redirect browsers here; the one-time state says whose authorization it is."""
+    router = APIRouter(prefix="/oauth/callback", tags=["callbacks"], responses=problems(400, 404))
+
+    @router.get("/intercom")
+    async def intercom(
+        state: _Opaque = "", code: _Opaque = "", error: _Opaque = ""
+    ) -> models.WorkspaceConnected:
+        callback = Callback(state, code or None, bool(error))
+        me = await connections.complete_workspace(callback)
+        return models.WorkspaceConnected(workspace_id=me.workspace_id, admin_id=me.admin_id)
+
+    @router.get("/{crm}")
+    async def crm(
+        crm: _App, state: _Opaque = "", code: _Opaque = "", error: _Opaque = ""
+    ) -> models.AppConnected:
+        connected = await connections.complete_app(crm, Callback(state, code or None, bool(error)))
+        return models.AppConnected(
+            workspace_id=connected.workspace_id,
+            app=connected.app,
+            crm_account=connected.account_id,
+            did=connected.did.value,
+        )
+
+    return router

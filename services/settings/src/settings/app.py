@@ -1,0 +1,177 @@
+"""The settings service: config -> adapters -> handlers -> running listeners and loops."""
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import httpx
+from common import http, log
+from common.clock import Clock, SystemClock
+from common.health import Health
+from common.kafka import new_broker
+from common.service import Listener, run, serve
+
+from settings.adapters.keyring import Keyring
+from settings.adapters.postgres import schema
+from settings.adapters.postgres.authorizations import PostgresAuthorizations
+from settings.adapters.postgres.connections import PostgresConnections
+from settings.adapters.postgres.database import Database
+from settings.adapters.postgres.installations import PostgresInstallations
+from settings.adapters.postgres.watch import watch
+from settings.adapters.relay import Relay
+from settings.adapters.vendors.hubspot import HubSpot
+from settings.adapters.vendors.intercom import Intercom
+from settings.adapters.vendors.pipedrive import Pipedrive
+from settings.api.internal import internal_app
+from settings.api.public import public_app
+from settings.config import SettingsConfig, by_name, by_region
+from settings.handlers.access import Access
+from settings.handlers.connecting import Connections
+from settings.handlers.installations import Installations
+from settings.ports import CrmVendor
+
+_DESCRIPTION = """
+Which workspace has sync switched on, for which app, and the tokens of its accounts.
+Every variable it reads is described in docs/configuration.md.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m settings",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "verb",
+        nargs="?",
+        choices=["serve", "migrate"],
+        default="serve",
+        help="serve (default), or migrate: bring the database's schema up to date and end",
+    )
+    verb = parser.parse_args(arguments).verb
+    config = SettingsConfig.load()
+    log.configure("settings", config.log_level)
+    run(_migrate(config) if verb == "migrate" else _serve(config, SystemClock()))
+
+
+async def _migrate(config: SettingsConfig) -> None:
+    before, after = await schema.migrate(config.settings_database_url.get_secret_value())
+    log.get(__name__).info("schema.migrated", before=before, after=after)
+
+
+async def _serve(config: SettingsConfig, clock: Clock) -> None:
+    health = Health("settings")
+    database = await Database.open(
+        config.settings_database_url.get_secret_value(), config.settings_database_connections
+    )
+    keyring = Keyring(by_name(config.settings_token_keys))
+    client = http.new_client()
+    store = PostgresConnections(database, keyring)
+    installations = Installations(PostgresInstallations(database), clock)
+    deadline = timedelta(seconds=config.settings_vendor_timeout_s)
+    api_urls = by_region(config.intercom_api_urls)
+    link_urls = by_region(config.intercom_link_urls)
+    intercom = Intercom(
+        client=client,
+        clock=clock,
+        deadline=deadline,
+        peer=health.peer("intercom"),
+        client_id=config.intercom_client_id,
+        client_secret=config.intercom_client_secrets[0].get_secret_value(),
+        app_url=config.intercom_app_url.rstrip("/"),
+        api_urls=api_urls,
+    )
+    crms = _crms(config, client, clock, health)
+    connections = Connections(
+        store=store,
+        installations=installations.store,
+        authorizations=PostgresAuthorizations(database, keyring),
+        intercom=intercom,
+        crms=crms,
+        regions=frozenset(api_urls) & frozenset(link_urls),
+        public_url=config.settings_public_url,
+        clock=clock,
+    )
+    access = Access(store, intercom, crms, clock, deadline)
+    broker = new_broker(config, "settings")
+    relay = Relay(
+        database,
+        broker,
+        config.kafka_topic_prefix,
+        clock,
+        health.peer("kafka"),
+        health.loop("outbox"),
+    )
+    postgres, watching = health.need("postgres"), health.loop("postgres")
+
+    async def watch_postgres(stop: asyncio.Event) -> None:
+        await watch(database, postgres, watching, stop)
+
+    async def close() -> None:
+        await access.finish()
+        await broker.stop()
+        await client.aclose()
+        await database.close()
+
+    await serve(
+        health,
+        [
+            Listener(
+                "public",
+                public_app(
+                    installations, connections, config.settings_operator_token.get_secret_value()
+                ),
+                config.settings_host,
+                config.settings_port,
+            ),
+            Listener(
+                "internal",
+                internal_app(
+                    installations,
+                    access,
+                    by_name(config.settings_caller_tokens),
+                    api_urls,
+                    link_urls,
+                ),
+                config.settings_internal_host,
+                config.settings_internal_port,
+            ),
+            Listener("health", health.app(), config.health_host, config.settings_health_port),
+        ],
+        {"outbox": relay.run, "postgres": watch_postgres},
+        close,
+    )
+
+
+def _crms(
+    config: SettingsConfig, client: httpx.AsyncClient, clock: Clock, health: Health
+) -> dict[str, CrmVendor]:
+    """The CRMs that this deployment holds a client of, by name."""
+    deadline = timedelta(seconds=config.settings_vendor_timeout_s)
+    crms: dict[str, CrmVendor] = {}
+    if config.hubspot_client_id and config.hubspot_client_secret:
+        crms["hubspot"] = HubSpot(
+            client=client,
+            clock=clock,
+            deadline=deadline,
+            peer=health.peer("hubspot"),
+            client_id=config.hubspot_client_id,
+            client_secret=config.hubspot_client_secret.get_secret_value(),
+            app_url=config.hubspot_app_url.rstrip("/"),
+            api_url=config.hubspot_api_url.rstrip("/"),
+            scopes=tuple(config.hubspot_scopes),
+        )
+    if config.pipedrive_client_id and config.pipedrive_client_secret:
+        crms["pipedrive"] = Pipedrive(
+            client=client,
+            clock=clock,
+            deadline=deadline,
+            peer=health.peer("pipedrive"),
+            client_id=config.pipedrive_client_id,
+            client_secret=config.pipedrive_client_secret.get_secret_value(),
+            oauth_url=config.pipedrive_oauth_url.rstrip("/"),
+            api_hosts=tuple(config.pipedrive_api_hosts),
+        )
+    return crms

@@ -1,0 +1,154 @@
+"""Every environment variable of the settings service: typed, described, with its default."""
+
+import base64
+import binascii
+import re
+from typing import Annotated
+
+from common.config import CommaSeparated, KafkaConfig, SecretList, ServiceConfig
+from pydantic import AfterValidator, Field, SecretStr
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_MIN_SECRET_CHARS = 16
+
+
+def _pairs(entries: list[SecretStr]) -> list[SecretStr]:
+    for entry in entries:
+        name, colon, token = entry.get_secret_value().partition(":")
+        if not colon or not _NAME.fullmatch(name) or len(token) < _MIN_SECRET_CHARS:
+            raise ValueError("each entry is `name:token`, the token of 16 characters or more")
+    if not entries:
+        raise ValueError("at least one entry")
+    return entries
+
+
+def _keys(entries: list[SecretStr]) -> list[SecretStr]:
+    for entry in entries:
+        name, _, encoded = entry.get_secret_value().partition(":")
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except binascii.Error:
+            key = b""
+        if not _NAME.fullmatch(name) or len(key) != 32:  # AES-256
+            raise ValueError("each entry is `id:key`, the key 32 bytes in base64")
+    if not entries:
+        raise ValueError("at least one entry")
+    return entries
+
+
+def _regions(entries: list[str]) -> list[str]:
+    for entry in entries:
+        region, _, url = entry.partition("=")
+        if not region.isalpha() or not url.startswith(("http://", "https://")):
+            raise ValueError("each entry is `region=https://host`")
+    return entries
+
+
+NamedTokens = Annotated[SecretList, AfterValidator(_pairs)]
+Keys = Annotated[SecretList, AfterValidator(_keys)]
+Regions = Annotated[CommaSeparated, AfterValidator(_regions)]
+
+
+class SettingsConfig(ServiceConfig, KafkaConfig):
+    settings_host: str = Field("127.0.0.1", description="Address of the public listener.")
+    settings_port: int = Field(
+        8083, ge=0, le=65535, description="Port of the public listener; 0: any free one."
+    )
+    settings_internal_host: str = Field(
+        "127.0.0.1", description="Address of the listener for other services; keep it internal."
+    )
+    settings_internal_port: int = Field(
+        8183, ge=0, le=65535, description="Port of the internal listener; 0: any free one."
+    )
+    settings_health_port: int = Field(
+        9083, ge=0, le=65535, description="Port of health and metrics; 0: any free one."
+    )
+    settings_database_url: SecretStr = Field(
+        ..., description="Settings' own PostgreSQL: `postgresql://user:password@host/database`."
+    )
+    settings_database_connections: int = Field(
+        20, ge=2, le=500, description="Most connections to PostgreSQL that one replica opens."
+    )
+    settings_token_keys: Keys = Field(
+        ...,
+        description="Keys that encrypt tokens at rest: `id:base64 of 32 bytes`, comma-separated, "
+        "newest first; older ones only decrypt.",
+    )
+    settings_caller_tokens: NamedTokens = Field(
+        ...,
+        description="Credentials of the services that may call the internal listener: "
+        "`name:token`, comma-separated.",
+    )
+    settings_operator_token: SecretStr = Field(
+        ..., min_length=_MIN_SECRET_CHARS, description="Credential of the operator API."
+    )
+    settings_public_url: str = Field(
+        "http://127.0.0.1:8083",
+        pattern=r"^https?://[^\s?#]+[^/\s?#]$",
+        description="Where browsers reach the public listener; redirect addresses are below it.",
+    )
+    settings_vendor_timeout_s: float = Field(
+        10.0, gt=0, le=60, description="Seconds that one call to a vendor may take in all."
+    )
+
+    intercom_client_id: str = Field(..., description="Client id of our Intercom app.")
+    intercom_client_secrets: SecretList = Field(
+        ..., min_length=1, description="Client secrets of our Intercom app, newest first."
+    )
+    intercom_app_url: str = Field(
+        "https://app.intercom.com", description="Intercom host where a person authorises our app."
+    )
+    intercom_api_urls: Regions = Field(
+        [
+            "us=https://api.intercom.io",
+            "eu=https://api.eu.intercom.io",
+            "au=https://api.au.intercom.io",
+        ],
+        description="Intercom's API host of each region: `region=url`, comma-separated.",
+    )
+    intercom_link_urls: Regions = Field(
+        [
+            "us=https://app.intercom.com",
+            "eu=https://app.eu.intercom.com",
+            "au=https://app.au.intercom.com",
+        ],
+        description="Intercom's host for people of each region: `region=url`, comma-separated.",
+    )
+
+    hubspot_client_id: str | None = Field(
+        None, description="Client id of our HubSpot app; without it HubSpot cannot be connected."
+    )
+    hubspot_client_secret: SecretStr | None = Field(None, description="Its client secret.")
+    hubspot_scopes: CommaSeparated = Field(
+        ["oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"],
+        description="Scopes asked of HubSpot; must equal the required scopes of our app there.",
+    )
+    hubspot_app_url: str = Field(
+        "https://app.hubspot.com", description="HubSpot host where a person authorises our app."
+    )
+    hubspot_api_url: str = Field("https://api.hubapi.com", description="HubSpot's API host.")
+
+    pipedrive_client_id: str | None = Field(
+        None,
+        description="Client id of our Pipedrive app; without it Pipedrive cannot be connected.",
+    )
+    pipedrive_client_secret: SecretStr | None = Field(None, description="Its client secret.")
+    pipedrive_oauth_url: str = Field(
+        "https://oauth.pipedrive.com", description="Pipedrive host for authorization and tokens."
+    )
+    pipedrive_api_hosts: CommaSeparated = Field(
+        [".pipedrive.com"],
+        description="Hosts that Pipedrive may name as a company's API: `.suffix` or an exact host.",
+    )
+
+
+def by_region(entries: list[str]) -> dict[str, str]:
+    """`us=https://...` entries as a table by upper-case region, as Intercom writes it."""
+    pairs = (entry.partition("=") for entry in entries)
+    return {region.upper(): url.rstrip("/") for region, _, url in pairs}
+
+
+def by_name(entries: list[SecretStr]) -> list[tuple[str, str]]:
+    """`name:value` entries, in order."""
+    pairs = (entry.get_secret_value().partition(":") for entry in entries)
+    return [(name, value) for name, _, value in pairs]

@@ -1,0 +1,1 @@
+"""The rules of installations, tokens and authorizations: values in, values out."""

@@ -1,0 +1,1 @@
+"""What the service does: connecting, handing out access, changing and judging installations."""

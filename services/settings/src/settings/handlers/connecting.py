@@ -1,0 +1,174 @@
+"""Connecting a workspace or a CRM account: send a person to the vendor, and complete what returns.
+
+The state is one-time, lives 10 minutes, and is bound to the vendor and, for a CRM, to the workspace
+and app it was made for: what comes back is never believed about where it belongs.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from common import log
+from common.catalog import APPS
+from common.clock import Clock
+
+from settings.domain.authorizations import (
+    INTERCOM,
+    STATE_LIFETIME,
+    Authorization,
+    Refusal,
+    challenge,
+    refusal,
+)
+from settings.domain.hosts import HostNotAllowed
+from settings.domain.installations import Connecting
+from settings.ports import (
+    AuthorizationStore,
+    Change,
+    ConnectionStore,
+    CrmVendor,
+    GrantRefused,
+    InstallationStore,
+    IntercomMe,
+    IntercomVendor,
+)
+
+_log = log.get(__name__)
+
+
+class AuthorizationRefused(Exception):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
+
+
+class AppNotOffered(Exception):
+    """No such app, or this deployment holds no client of that CRM."""
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """What a vendor's redirect carries."""
+
+    state: str
+    code: str | None
+    denied: bool  # the person said no, or the vendor did
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    workspace_id: str
+    app: str
+    account_id: str
+    did: Connecting
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    store: ConnectionStore
+    installations: InstallationStore
+    authorizations: AuthorizationStore
+    intercom: IntercomVendor
+    crms: Mapping[str, CrmVendor]
+    regions: frozenset[str]
+    public_url: str
+    clock: Clock
+
+    async def authorize_workspace(self) -> str:
+        """Where the person who installs goes."""
+        state = await self._new_state(INTERCOM)
+        return self.intercom.authorize_url(state, self._redirect_uri(INTERCOM))
+
+    async def authorize_app(self, workspace_id: str, app: str) -> str:
+        """Where the admin goes; raises UnknownWorkspace, AppNotOffered."""
+        vendor = self._crm(app)
+        await self.installations.workspace(workspace_id)
+        verifier = secrets.token_urlsafe(48) if vendor.takes_pkce else None
+        crm = APPS[app].crm
+        state = await self._new_state(crm, workspace_id, app, verifier)
+        return vendor.authorize_url(
+            state, self._redirect_uri(crm), None if verifier is None else challenge(verifier)
+        )
+
+    async def complete_workspace(self, callback: Callback) -> IntercomMe:
+        """The workspace that is now connected, with the admin who first installed."""
+        await self._take(INTERCOM, callback)
+        try:
+            token = await self.intercom.exchange(_code(callback))
+            me = await self.intercom.me(token)
+        except GrantRefused:
+            raise AuthorizationRefused(Refusal.CODE_REFUSED) from None
+        if me.region not in self.regions:
+            _log.error("workspace.unknown_region", workspace=me.workspace_id, region=me.region)
+            raise AuthorizationRefused(Refusal.UNKNOWN_REGION)
+        admin_id = await self.store.save_workspace(
+            me, token, Change(f"teammate:{me.admin_id}", self.clock.now())
+        )
+        _log.info("workspace.connected", workspace=me.workspace_id, region=me.region)
+        return IntercomMe(me.workspace_id, me.region, me.name, me.time_zone, admin_id)
+
+    async def complete_app(self, crm: str, callback: Callback) -> Connected:
+        authorization = await self._take(crm, callback)
+        workspace_id, app = authorization.workspace_id, authorization.app
+        assert workspace_id is not None  # noqa: S101 - a CRM's state always names both
+        assert app is not None  # noqa: S101
+        try:
+            grant = await self._crm(app).exchange(
+                _code(callback), self._redirect_uri(crm), authorization.verifier
+            )
+        except GrantRefused:
+            raise AuthorizationRefused(Refusal.CODE_REFUSED) from None
+        except HostNotAllowed:
+            _log.error("vendor.host_not_allowed", vendor=crm, workspace=workspace_id)
+            raise AuthorizationRefused(Refusal.HOST_NOT_ALLOWED) from None
+        workspace = await self.installations.workspace(workspace_id)
+        did = await self.store.connect(
+            workspace_id,
+            app,
+            grant,
+            Change(f"teammate:{workspace.admin_id}", self.clock.now()),
+        )
+        _log.info("app.connected", workspace=workspace_id, app=app, did=did)
+        return Connected(workspace_id, app, grant.account_id, did)
+
+    def _crm(self, app: str) -> CrmVendor:
+        known = APPS.get(app)
+        vendor = None if known is None else self.crms.get(known.crm)
+        if vendor is None:
+            raise AppNotOffered
+        return vendor
+
+    async def _new_state(
+        self,
+        vendor: str,
+        workspace_id: str | None = None,
+        app: str | None = None,
+        verifier: str | None = None,
+    ) -> str:
+        state = secrets.token_urlsafe(32)
+        expires_at = self.clock.now() + STATE_LIFETIME
+        await self.authorizations.keep(
+            state, Authorization(vendor, workspace_id, app, expires_at, verifier)
+        )
+        return state
+
+    async def _take(self, vendor: str, callback: Callback) -> Authorization:
+        """Taken before anything else is looked at: whatever follows, it is used up."""
+        authorization = await self.authorizations.take(callback.state)
+        refused = refusal(authorization, vendor, self.clock.now())
+        if refused is None and callback.denied:
+            refused = Refusal.DENIED
+        if refused is None and not callback.code:
+            refused = Refusal.CODE_MISSING
+        if refused is not None or authorization is None:
+            refused = refused or Refusal.STATE_UNKNOWN
+            _log.warning("authorization.refused", vendor=vendor, reason=refused)
+            raise AuthorizationRefused(refused)
+        return authorization
+
+    def _redirect_uri(self, vendor: str) -> str:
+        return f"{self.public_url}/oauth/callback/{vendor}"
+
+
+def _code(callback: Callback) -> str:
+    return callback.code or ""

@@ -1,0 +1,218 @@
+"""What the handlers need, in our words: nothing inside knows a vendor's field or a database row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from common.eligibility import Installation
+
+from settings.domain.authorizations import Authorization
+from settings.domain.installations import (
+    AppUser,
+    Connecting,
+    ConnectionState,
+    InstalledApp,
+    Options,
+    Workspace,
+)
+from settings.domain.tokens import Tokens
+
+
+class StoreUnavailable(Exception):
+    """PostgreSQL cannot answer now, or its schema is not there yet.
+
+    Nothing was changed, unless the connection broke during a commit.
+    """
+
+
+class TokenUnreadable(StoreUnavailable):
+    """Changed, moved from another place, or encrypted with a key that is not on the ring."""
+
+
+class UnknownWorkspace(Exception):
+    """No such workspace."""
+
+
+class NotInstalled(Exception):
+    """The app is not installed in this workspace, or there is no such workspace."""
+
+
+class GrantRefused(Exception):
+    """The vendor says for good that this code or token stands for no customer's consent."""
+
+
+class VendorUnavailable(Exception):
+    """The vendor cannot answer now."""
+
+    def __init__(self, reason: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason  # a code, never the vendor's words
+        self.retry_after = retry_after
+
+
+class VendorMisconfigured(VendorUnavailable):
+    """The vendor refuses us, not the customer: wrong client id, secret or redirect address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Who changes something, and when: what the audit trail keeps of it."""
+
+    actor: str  # `operator`, `teammate:<id>`, `caller:<name>` or `settings`
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CrmGrant:
+    """What a completed authorization gave us in one CRM account."""
+
+    tokens: Tokens
+    account_id: str
+    user_id: str | None  # our connection's own user there
+    api_base: str
+
+
+@dataclass(frozen=True, slots=True)
+class CrmConnection(CrmGrant):
+    state: ConnectionState
+    token_version: int  # grows with each stored pair: tells a newer pair from the one that was read
+
+
+@dataclass(frozen=True, slots=True)
+class IntercomMe:
+    """The workspace behind a token, and who authorised it."""
+
+    workspace_id: str
+    region: str
+    name: str
+    time_zone: str
+    admin_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class IntercomConnection:
+    workspace: Workspace
+    access_token: str
+
+    def __repr__(self) -> str:
+        return f"IntercomConnection(workspace={self.workspace.id!r})"
+
+
+class InstallationStore(Protocol):
+    """Each change is one transaction with its audit row and, where consumers must know, its event.
+
+    Changes raise NotInstalled or UnknownWorkspace; setting what is set already changes nothing.
+    """
+
+    async def installations(
+        self, keys: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], Installation]: ...
+
+    async def workspaces(self) -> list[Workspace]: ...
+
+    async def workspace(self, workspace_id: str) -> Workspace: ...
+
+    async def apps(self, workspace_id: str) -> list[InstalledApp]: ...
+
+    async def app(self, workspace_id: str, app: str) -> InstalledApp: ...
+
+    async def set_transcript_sync(
+        self, workspace_id: str, app: str, on: bool, change: Change
+    ) -> None: ...
+
+    async def set_app_users(
+        self, workspace_id: str, app: str, users: Sequence[AppUser], change: Change
+    ) -> None: ...
+
+    async def set_options(
+        self, workspace_id: str, app: str, options: Options, change: Change
+    ) -> None: ...
+
+    async def uninstall(self, workspace_id: str, app: str, change: Change) -> None: ...
+
+    async def request_sync(
+        self,
+        workspace_id: str,
+        conversation_id: str,
+        app: str | None,
+        action_id: str,
+        change: Change,
+    ) -> None: ...
+
+
+class ConnectionStore(Protocol):
+    """Tokens, encrypted at rest, and the lease under which one of all replicas refreshes them."""
+
+    async def save_workspace(self, me: IntercomMe, access_token: str, change: Change) -> str:
+        """Create the workspace, or renew its token; returns the workspace's admin id."""
+        ...
+
+    async def connect(
+        self, workspace_id: str, app: str, grant: CrmGrant, change: Change
+    ) -> Connecting:
+        """Create, recreate or reconnect the installation."""
+        ...
+
+    async def crm_connection(self, workspace_id: str, app: str) -> CrmConnection: ...
+
+    async def claim_refresh(
+        self, workspace_id: str, app: str, claimant: str, lease: timedelta
+    ) -> CrmConnection | None:
+        """The connection as it is now, with the lease ours; None while somebody else holds it."""
+        ...
+
+    async def save_refreshed(
+        self, workspace_id: str, app: str, claimant: str, seen_version: int, tokens: Tokens
+    ) -> bool:
+        """Store the pair and give the lease back; False where a newer pair is stored already.
+
+        It does not ask whether the lease still stands: a rotating CRM has dropped the old refresh
+        token, so a late answer is the only living one.
+        """
+        ...
+
+    async def release_refresh(self, workspace_id: str, app: str, claimant: str) -> None: ...
+
+    async def mark_crm_dead(
+        self, workspace_id: str, app: str, claimant: str, seen_version: int, change: Change
+    ) -> None:
+        """Ask for a reconnect, if the pair that was refused is still the stored one."""
+        ...
+
+    async def intercom_connection(self, workspace_id: str) -> IntercomConnection: ...
+
+    async def mark_intercom_dead(
+        self, workspace_id: str, refused_token: str, change: Change
+    ) -> None: ...
+
+
+class AuthorizationStore(Protocol):
+    async def keep(self, state: str, authorization: Authorization) -> None: ...
+
+    async def take(self, state: str) -> Authorization | None:
+        """The authorization, which can never be taken again, expired or not."""
+        ...
+
+
+class IntercomVendor(Protocol):
+    """Raises VendorUnavailable, or GrantRefused for a code or token that is not valid."""
+
+    def authorize_url(self, state: str, redirect_uri: str) -> str: ...
+
+    async def exchange(self, code: str) -> str: ...
+
+    async def me(self, access_token: str, region: str | None = None) -> IntercomMe: ...
+
+
+class CrmVendor(Protocol):
+    """Raises VendorUnavailable, or GrantRefused for a code or refresh token that is not valid."""
+
+    @property
+    def takes_pkce(self) -> bool: ...
+
+    def authorize_url(self, state: str, redirect_uri: str, challenge: str | None) -> str: ...
+
+    async def exchange(self, code: str, redirect_uri: str, verifier: str | None) -> CrmGrant: ...
+
+    async def refresh(self, refresh_token: str) -> Tokens: ...
