@@ -14,12 +14,16 @@ class DevStackError(Exception):
 def disk_sentence(error: OSError, folder: Path) -> DevStackError:
     """Say a failed write in terms of the folder it was meant for."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return DevStackError(f"No room left for {folder}: free about 300 MB there and start again.")
+        return no_room(folder)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return DevStackError(
             f"{folder} can't be written by this user: change its owner, or choose another folder."
         )
     return DevStackError(f"{folder} can't be used ({error.strerror or error}).")
+
+
+def no_room(folder: Path) -> DevStackError:
+    return DevStackError(f"No room left for {folder}: free about 300 MB there and start again.")
 
 
 def port_taken(name: str, port: int) -> DevStackError:

@@ -1,5 +1,6 @@
 """One server process under a guard: started, watched, stopped, and found again after a crash."""
 
+import errno
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from devstack.errors import DevStackError
+from devstack.errors import DevStackError, no_room
 
 GUARD = Path(__file__).with_name("guard.py")
 # What belongs to other Javas and PostgreSQLs of this machine, and would change ours.
@@ -25,7 +26,8 @@ FOREIGN_VARIABLES = (
     "JDK_JAVA_OPTIONS",
     "CLASSPATH",
 )
-LOG_KEPT_BYTES = 20_000_000
+DISK_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), os.strerror(errno.EFBIG))
+LOG_KEPT_BYTES = 20_000_000  # of an old log; a larger one is begun anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,11 @@ class ServerEndedError(DevStackError):
     """It ended before it was ready; `log` is what it wrote since it was started."""
 
     def __init__(self, name: str, log_file: Path, log: str) -> None:
-        super().__init__(f"{name} ended while starting: {cause_in(log)} (all of it: {log_file}).")
+        super().__init__(
+            no_room(log_file.parent.parent).args[0]
+            if any(mark in log for mark in DISK_FULL)
+            else f"{name} ended while starting: {cause_in(log)} (all of it: {log_file})."
+        )
         self.log = log
 
 
