@@ -1,0 +1,33 @@
+"""Every environment variable of the simulators, with its default."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SimulatorsConfig(BaseSettings):
+    """Where to listen, and the credentials of the OAuth apps that the simulated vendors know."""
+
+    model_config = SettingsConfigDict(env_prefix="LULL_SIMULATORS_", hide_input_in_errors=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: int = Field(8090, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
+    public_url: str | None = Field(
+        None, description="Address written into answers, where it differs from the one listened on"
+    )
+    validate_traffic: bool = Field(
+        False,
+        validation_alias="LULL_SIMULATORS_VALIDATE",
+        description="Check every request and response against the vendors' API descriptions",
+    )
+    intercom_client_id: str = Field("intercom-client", description="OAuth client id at Intercom")
+    intercom_client_secret: SecretStr = Field(
+        SecretStr("intercom-secret"), description="OAuth client secret; also signs the webhooks"
+    )
+    hubspot_client_id: str = Field("hubspot-client", description="OAuth client id at HubSpot")
+    hubspot_client_secret: SecretStr = Field(
+        SecretStr("hubspot-secret"), description="OAuth client secret at HubSpot"
+    )
+    pipedrive_client_id: str = Field("pipedrive-client", description="OAuth client id at Pipedrive")
+    pipedrive_client_secret: SecretStr = Field(
+        SecretStr("pipedrive-secret"), description="OAuth client secret at Pipedrive"
+    )

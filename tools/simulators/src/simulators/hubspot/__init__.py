@@ -1,0 +1,1 @@
+"""HubSpot: contacts, notes, tasks and deals as generic CRM objects with associations."""

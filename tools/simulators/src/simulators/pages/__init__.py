@@ -1,0 +1,1 @@
+"""Pages for people: the CRMs' records, Intercom's conversations, and a box to write in."""
