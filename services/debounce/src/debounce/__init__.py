@@ -1,0 +1,1 @@
+"""Fifteen quiet minutes: conversation.updated in, conversation.settled out."""

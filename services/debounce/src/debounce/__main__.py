@@ -1,0 +1,5 @@
+"""`python -m debounce`."""
+
+from debounce.app import main
+
+main()

@@ -1,0 +1,1 @@
+"""Where debounce meets Kafka."""

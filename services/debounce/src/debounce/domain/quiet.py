@@ -1,0 +1,147 @@
+"""When a conversation counts as settled: an inactivity gap, measured on the log's own clock.
+
+One `Quiet` per partition, fed with that partition's records in the order of the log. It reads no
+clock and waits for nothing: the append times of the records are its time, so a restart, a batch
+size or lag do not change which conversations settle, or naming which update.
+
+    append time   0:00      4:00                                       19:00
+    log         ---A---------A'------------- nothing more of A ---------|--->
+                             '---------- quiet period 15:00 ------------' A settles, naming A'
+
+Whoever feeds it publishes what is returned, says `acknowledge` when Kafka has it, and may commit
+`commit_offset`: all before it has been handed over for good.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+# A time of Intercom further than this after the append time is a clock gone wrong, not a reply to
+# come: believed, it would be newer than every real reply until that time.
+FUTURE_TOLERANCE_MS: Final = 60_000
+
+# offset of the newest update; log time when it was read (ms); its updated_at (s); its part id.
+# A plain tuple of numbers: it is small, and Python's garbage collector need not look into it.
+Pending: TypeAlias = tuple[int, int, int, int]
+
+
+class Settled(NamedTuple):
+    """A conversation was quiet for the whole period after this update."""
+
+    offset: int  # of the update it names
+    conversation: bytes  # workspace_id:conversation_id
+    updated_at: int  # seconds since the epoch
+    part_id: int
+    due_ms: int  # log time
+
+
+class Quiet:
+    """The pending conversations of one partition, and those settled but not yet acknowledged."""
+
+    __slots__ = (
+        "_asked_of_dead_letters",
+        "_due_ms",
+        "_in_flight",
+        "_pending",
+        "_quiet_ms",
+        "clamped",
+        "log_time_ms",
+        "position",
+        "repeats",
+    )
+
+    def __init__(self, quiet_ms: int) -> None:
+        self._quiet_ms = quiet_ms
+        self._pending: OrderedDict[bytes, Pending] = OrderedDict()  # by offset, so also by time
+        self._in_flight: dict[int, Settled] = {}
+        self._asked_of_dead_letters: set[int] = set()
+        self._due_ms = 0  # nothing is due before; may lie before the oldest entry's due time
+        self.log_time_ms = 0  # never runs backwards, also where a new leader's clock does
+        self.position: int | None = None  # offset after the last record read
+        self.repeats = 0  # updates that changed nothing
+        self.clamped = 0  # updates from the future
+
+    def pass_time(self, offset: int, appended_ms: int) -> Sequence[Settled]:
+        """Take note of a record that is no update (a tick), and settle what is due at its time."""
+        self.position = offset + 1
+        if appended_ms > self.log_time_ms:
+            self.log_time_ms = appended_ms
+        return self._settle() if self.log_time_ms >= self._due_ms and self._pending else ()
+
+    def update(
+        self, offset: int, appended_ms: int, conversation: bytes, updated_at: int, part_id: int
+    ) -> Sequence[Settled]:
+        """Somebody spoke. What is due at that time settles first, also this very conversation."""
+        settled = self.pass_time(offset, appended_ms)
+        if updated_at * 1000 > appended_ms + FUTURE_TOLERANCE_MS:
+            updated_at = appended_ms // 1000
+            self.clamped += 1
+        pending = self._pending
+        older = pending.get(conversation)
+        if older is None:
+            pending[conversation] = (offset, self.log_time_ms, updated_at, part_id)
+        elif updated_at > older[2] or (updated_at == older[2] and part_id > older[3]):
+            pending[conversation] = (offset, self.log_time_ms, updated_at, part_id)
+            pending.move_to_end(conversation)
+        else:  # redelivered, out of order, or a second notification of one reply
+            self.repeats += 1
+        return settled
+
+    def set_aside(self, offset: int, appended_ms: int) -> Sequence[Settled]:
+        """A record nobody can use: it holds the commit back until its dead letter is on Kafka."""
+        self._asked_of_dead_letters.add(offset)
+        return self.pass_time(offset, appended_ms)
+
+    def acknowledge(self, offsets: Iterable[int]) -> None:
+        """Settled events, or dead letters, of these offsets are on Kafka.
+
+        By offset, not by conversation: the conversation may long be pending or in flight again.
+        """
+        for offset in offsets:
+            self._in_flight.pop(offset, None)
+            self._asked_of_dead_letters.discard(offset)
+
+    def commit_offset(self) -> int | None:
+        """Everything before it is handed over; a restart may begin here. None: nothing read yet."""
+        held = [*self._asked_of_dead_letters]
+        if self._in_flight:
+            held.append(next(iter(self._in_flight)))  # went in by offset
+        if self._pending:
+            held.append(next(iter(self._pending.values()))[0])
+        return min(held, default=self.position)
+
+    def next_due_ms(self) -> int | None:
+        """Log time at which the oldest pending conversation settles; None: nothing is pending."""
+        for _, time_ms, _, _ in self._pending.values():
+            return time_ms + self._quiet_ms
+        return None
+
+    def pending(self, conversation: bytes) -> Pending | None:
+        return self._pending.get(conversation)
+
+    def in_flight(self) -> Iterable[Settled]:
+        return self._in_flight.values()
+
+    @property
+    def pending_count(self) -> int:
+        return len(self._pending)
+
+    @property
+    def in_flight_count(self) -> int:
+        return len(self._in_flight) + len(self._asked_of_dead_letters)
+
+    def _settle(self) -> list[Settled]:
+        """What is due is a prefix of the map, since an entry's time is the log time it was read."""
+        settled = []
+        pending = self._pending
+        while pending:
+            conversation, (offset, time_ms, updated_at, part_id) = next(iter(pending.items()))
+            self._due_ms = time_ms + self._quiet_ms
+            if self.log_time_ms < self._due_ms:
+                break
+            del pending[conversation]
+            self._in_flight[offset] = due = Settled(
+                offset, conversation, updated_at, part_id, self._due_ms
+            )
+            settled.append(due)
+        return settled

@@ -1,0 +1,310 @@
+"""The service as a process on the real Kafka, and the two topics to judge it by."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from common.config import KafkaConfig
+from common.events import ConversationUpdated, conversation_key
+from common.topics import create_topics
+from debounce.judge import LoggedSettled, LoggedUpdate, Verdict, judge
+
+DEADLINE_S = 30.0
+
+
+async def until(
+    condition: Callable[[], Awaitable[bool]], what: str, within_s: float = DEADLINE_S
+) -> None:
+    deadline = time.monotonic() + within_s
+    while not await condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_s} s: {what}")
+        await asyncio.sleep(0.05)
+
+
+class Replica:
+    """One process of the service."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.log: list[dict[str, Any]] = []
+        self.url = ""
+        self._started = asyncio.Event()
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                entry = {"event": line.decode().rstrip()}
+            self.log.append(entry)
+            if entry.get("event") == "service.started":
+                self.url = entry["health"]
+                self._started.set()
+
+    async def started(self) -> None:
+        await asyncio.wait_for(self._started.wait(), DEADLINE_S)
+
+    async def get(self, path: str) -> tuple[int, dict[str, Any]]:
+        """Status 0: no answer."""
+        try:
+            async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+                answer = await client.get(self.url + path)
+        except httpx.TransportError:
+            return 0, {}
+        return answer.status_code, answer.json()
+
+    async def ready(self) -> bool:
+        return (await self.get("/readyz"))[0] == 200
+
+    async def metric(self, name: str) -> float:
+        """Summed over its partitions."""
+        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+            text = (await client.get(f"{self.url}/metrics")).text
+        lines = (line for line in text.splitlines() if line.startswith(f"{name}{{"))
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+    def events(self) -> list[str]:
+        return [str(entry.get("event")) for entry in self.log]
+
+    async def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        if self.process.returncode is None:
+            self.process.send_signal(how)
+        code = await asyncio.wait_for(self.process.wait(), DEADLINE_S)
+        await self._reading
+        return code
+
+
+class Log:
+    """The topics of one test, under a prefix of their own."""
+
+    def __init__(self, bootstrap: str, quiet_s: float, partitions: int) -> None:
+        self.bootstrap = bootstrap
+        self.quiet_ms = round(quiet_s * 1000)
+        self.partitions = partitions
+        self.prefix = f"t{uuid.uuid4().hex[:10]}."
+        self.updated = f"{self.prefix}conversation.updated"
+        self.settled = f"{self.prefix}conversation.settled"
+        self.replicas: list[Replica] = []
+        self._producer: AIOKafkaProducer | None = None
+
+    async def create(self) -> None:
+        await create_topics(
+            KafkaConfig(
+                kafka_bootstrap_servers=[self.bootstrap],
+                kafka_topic_prefix=self.prefix,
+                kafka_partitions=self.partitions,
+                kafka_replication_factor=1,
+            )
+        )
+
+    async def create_topic(self, name: str, partitions: int, **config: str) -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        try:
+            await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=config)])
+        finally:
+            await admin.close()
+
+    async def start(self, instance: str = "one", **env: str) -> Replica:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "debounce",
+            env={
+                **os.environ,
+                "LULL_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+                "LULL_KAFKA_TOPIC_PREFIX": self.prefix,
+                "LULL_QUIET_PERIOD_S": str(self.quiet_ms / 1000),
+                "LULL_DEBOUNCE_HEALTH_PORT": "0",
+                "LULL_DEBOUNCE_INSTANCE_ID": instance,
+                "LULL_DEBOUNCE_SESSION_TIMEOUT_S": "6",
+                **env,
+            },
+            stdout=asyncio.subprocess.PIPE,
+            limit=2**20,
+        )
+        replica = Replica(process)
+        self.replicas.append(replica)
+        await replica.started()
+        return replica
+
+    async def started(self, instance: str = "one", **env: str) -> Replica:
+        """And ready."""
+        replica = await self.start(instance, **env)
+        await until(replica.ready, f"{instance} is ready")
+        return replica
+
+    async def producer(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            self._producer = AIOKafkaProducer(
+                bootstrap_servers=self.bootstrap, acks="all", enable_idempotence=True
+            )
+            await self._producer.start()
+        return self._producer
+
+    async def say(
+        self, conversation: int, updated_at: int | None = None, part_id: int = 1
+    ) -> LoggedUpdate:
+        """A person speaks; the record as it stands in the log then."""
+        updated_at = int(time.time()) if updated_at is None else updated_at
+        event = ConversationUpdated(
+            workspace_id="w1",
+            conversation_id=str(conversation),
+            updated_at=updated_at,  # type: ignore[arg-type]
+            part_id=part_id,
+        )
+        at = await self.append(event.to_json(), event.key())
+        return LoggedUpdate(*at, f"w1:{conversation}", updated_at, part_id)
+
+    async def append(
+        self, value: bytes | None, key: bytes | None = None, partition: int | None = None
+    ) -> tuple[int, int, int]:
+        """Partition, offset, append time."""
+        producer = await self.producer()
+        sent = await producer.send_and_wait(self.updated, value, key, partition)
+        return sent.partition, sent.offset, sent.timestamp
+
+    async def fill(self, updates: Sequence[tuple[int, int, int]]) -> None:
+        """Many at once: conversation, updated_at, part id."""
+        producer = await self.producer()
+        sent = [
+            await producer.send(
+                self.updated,
+                b'{"workspace_id":"w1","conversation_id":"%d","updated_at":%d,"part_id":%d}'
+                % (conversation, updated_at, part_id),
+                conversation_key("w1", str(conversation)),
+            )
+            for conversation, updated_at, part_id in updates
+        ]
+        await asyncio.gather(*sent)
+
+    async def updates(self) -> list[LoggedUpdate]:
+        found = []
+        for record in await self.read(self.updated):
+            place = (record.partition, record.offset, record.timestamp)
+            try:
+                body = json.loads(record.value)
+                conversation = f"{body['workspace_id']}:{body['conversation_id']}"
+                found.append(
+                    LoggedUpdate(*place, conversation, body["updated_at"], body["part_id"])
+                )
+            except (TypeError, KeyError, ValueError):  # a tick, or poison
+                found.append(LoggedUpdate(*place, None))
+        return found
+
+    async def settled_events(self, *, trust_clock: bool = True) -> list[LoggedSettled]:
+        found = []
+        for record in await self.read(self.settled):
+            headers = dict(record.headers)
+            partition, _, offset = headers["ce_id"].decode().partition("-")
+            assert int(partition) == record.partition
+            body = json.loads(record.value)
+            found.append(
+                LoggedSettled(
+                    record.partition,
+                    int(offset),
+                    record.key.decode(),
+                    body["updated_at"],
+                    body["part_id"],
+                    record.timestamp if trust_clock else None,
+                )
+            )
+        return found
+
+    async def verdict(self, *, trust_clock: bool = True) -> Verdict:
+        """Taking it that nothing more comes."""
+        settled = await self.settled_events(trust_clock=trust_clock)
+        return judge(await self.updates(), settled, self.quiet_ms, at_rest=True)
+
+    async def all_settled(self, within_s: float = DEADLINE_S, **how: bool) -> Verdict:
+        """Wait until nothing is missing, then judge."""
+
+        async def done() -> bool:
+            return not (await self.verdict(**how)).missing
+
+        await until(done, "everything is settled", within_s)
+        return await self.verdict(**how)
+
+    async def read(self, topic: str) -> list[Any]:
+        """Everything in it now."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
+        )
+        await consumer.start()
+        try:
+            places = [TopicPartition(topic, number) for number in range(self.partitions)]
+            consumer.assign(places)
+            ends = await consumer.end_offsets(places)
+            found: list[Any] = []
+            left = {place for place in places if ends[place] > await consumer.position(place)}
+            while left:
+                for place, records in (await consumer.getmany(timeout_ms=1000)).items():
+                    found += [record for record in records if record.offset < ends[place]]
+                    if await consumer.position(place) >= ends[place]:
+                        left.discard(place)
+            return found
+        finally:
+            await consumer.stop()
+
+    async def committed(self) -> dict[int, int | None]:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.bootstrap,
+            group_id=f"{self.prefix}debounce",
+            enable_auto_commit=False,
+        )
+        await consumer.start()
+        try:
+            return {
+                number: await consumer.committed(TopicPartition(self.updated, number))
+                for number in range(self.partitions)
+            }
+        finally:
+            await consumer.stop()
+
+    async def close(self) -> None:
+        for replica in self.replicas:
+            with contextlib.suppress(ProcessLookupError):
+                replica.process.send_signal(signal.SIGCONT)
+            await replica.end(signal.SIGKILL)
+        if self._producer is not None:
+            await self._producer.stop()
+
+
+NewLog = Callable[..., Awaitable[Log]]
+
+
+@pytest.fixture
+async def new_log(kafka_bootstrap: str) -> AsyncIterator[NewLog]:
+    """Topics of one's own: `await new_log(quiet_s=1.0, partitions=2)`."""
+    logs: list[Log] = []
+
+    async def new(
+        quiet_s: float = 1.0,
+        partitions: int = 2,
+        *,
+        bootstrap: str = kafka_bootstrap,
+        create: bool = True,
+    ) -> Log:
+        log = Log(bootstrap, quiet_s, partitions)
+        logs.append(log)
+        if create:
+            await log.create()
+        return log
+
+    yield new
+    for log in logs:
+        await log.close()
