@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from simulators.config import SimulatorsConfig
 from simulators.control.crm import CrmControl
 from simulators.control.intercom import IntercomControl
-from simulators.control.process import process_routes
+from simulators.control.process import ProcessControl
 from simulators.crms import CRMS
 from simulators.gate import Gate
 from simulators.intercom.api import Intercom
@@ -30,7 +30,7 @@ def create_app(config: SimulatorsConfig) -> Starlette:
     webhooks = Webhooks(world)
     stage = Stage(world, webhooks)
     control = [
-        *process_routes(world, webhooks),
+        *ProcessControl(world, webhooks).routes(),
         *IntercomControl(world, webhooks, stage).routes(),
         *CrmControl(world).routes(),
     ]
@@ -101,11 +101,9 @@ def main() -> None:
 
 async def _serve(config: SimulatorsConfig, listener: socket.socket) -> None:
     running = server(config)
-    serving = asyncio.create_task(running.serve(sockets=[listener]))
-    while not running.started and not serving.done():
-        await asyncio.sleep(0.01)
+    # the socket listens already: whoever connects on reading this line waits in its backlog
     print(f"simulators ready at {address_of(listener)}", flush=True)
-    await serving
+    await running.serve(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The control API from Python, synchronous: one method per call. The README tells what each takes."""
+"""The control API from Python, synchronous: one method per call. See the README."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -190,8 +190,10 @@ class SimulatorControl:
         attachments: Sequence[Json] = (),
         **rest: object,
     ) -> Json:
-        """POSTED. `rest`: id, admin_assignee_id, team_assignee_id, state, created_at, and SENDING
-        (notify, topics, deliver, hold, wait).
+        """POSTED.
+
+        `rest`: id, admin_assignee_id, team_assignee_id, state, created_at, and SENDING (notify,
+        topics, deliver, hold, wait).
         """
         opening = {
             "author": author,
@@ -205,7 +207,7 @@ class SimulatorControl:
         return self.call("POST", "/intercom/conversations", given)
 
     def add_part(self, workspace: str, conversation: str, author: Json, **rest: object) -> Json:
-        """POSTED. `rest`: part_type, body, attachments, assign, state, created_at, id, and SENDING."""
+        """POSTED. `rest`: part_type, body, attachments, assign, state, created_at, id, SENDING."""
         path = f"/intercom/conversations/{workspace}/{conversation}/parts"
         return self.call("POST", path, {"author": author, **rest})
 

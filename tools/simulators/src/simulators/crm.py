@@ -1,4 +1,4 @@
-"""What every simulated CRM keeps: persons, notes, activities and deals, with the history a checker needs.
+"""What every simulated CRM keeps: persons, notes, activities and deals, each with its history.
 
 The vendors' folders put their own wire format on top of these records.
 """

@@ -1,4 +1,4 @@
-"""The way in to a vendor: reads the request, applies delay and faults, keeps the journal, sends the answer."""
+"""The way in to a vendor: reads the request, delays, applies faults, answers, keeps the journal."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Every API request received: what was asked, what was answered, how long it took. No bodies, no query."""
+"""Every API request received: call, answer and duration. No bodies, no query."""
 
 from collections import deque
 from dataclasses import asdict, dataclass

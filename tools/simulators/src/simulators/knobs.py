@@ -26,8 +26,10 @@ class TokenLifetimeS(_Knobs):
 
 
 class RotateRefreshTokens(_Knobs):
-    """HubSpot was seen to give the same refresh token back; Pipedrive's error text speaks of
-    one "already exchanged", so here the old one dies.
+    """Whether a refresh ends the refresh token that was used.
+
+    HubSpot was seen to give the same one back; Pipedrive's error text speaks of one "already
+    exchanged", so here its old one dies.
     """
 
     hubspot: bool = False

@@ -1,4 +1,4 @@
-"""OAuth as a vendor keeps it: codes that are used once, tokens that expire, grants that are revoked."""
+"""OAuth as a vendor keeps it: codes used once, tokens that expire, grants that are revoked."""
 
 import base64
 import hashlib
@@ -8,8 +8,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 
 class OAuthRefusedError(Exception):
-    """The exchange is refused; `reason` is one of the words below, the vendor's file turns it into
-    the vendor's own answer.
+    """The exchange is refused; `reason` is one of the words below.
+
+    The vendor's file turns it into the vendor's own answer.
     """
 
     def __init__(self, reason: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class GridWindow:
-    """At most `limit` units in each window of `seconds`; windows start at multiples of `seconds`."""
+    """At most `limit` units per window of `seconds`; windows start at multiples of `seconds`."""
 
     limit: int
     seconds: float

@@ -35,6 +35,6 @@ async def end_connection() -> None:
 
 
 async def _until_closed() -> None:
-    # connection_lost runs in a later turn of the loop; before it, uvicorn would answer 500 by itself
+    # connection_lost runs in a later turn of the loop; until then uvicorn would answer 500 itself
     for _ in range(3):
         await asyncio.sleep(0)

@@ -1,1 +1,1 @@
-"""The control API: sets the scene, makes things happen, switches faults on, and shows every store."""
+"""The control API: sets the scene, makes things happen, switches faults on, shows every store."""

@@ -1,4 +1,4 @@
-"""Control of the CRMs: accounts, persons, notes as people change them, tokens, and the whole store."""
+"""Control of the CRMs: accounts, persons, notes as people change them, tokens, the whole store."""
 
 from starlette.requests import Request
 from starlette.routing import Route

@@ -13,69 +13,75 @@ from simulators.intercom.webhooks import Webhooks
 from simulators.world import World
 
 
-def process_routes(world: World, webhooks: Webhooks) -> list[Route]:
-    async def health(request: Request) -> object:
+class ProcessControl:
+    def __init__(self, world: World, webhooks: Webhooks) -> None:
+        self._world = world
+        self._webhooks = webhooks
+
+    def routes(self) -> list[Route]:
+        return [
+            route("GET", "/health", self.health),
+            route("POST", "/reset", self.reset),
+            route("GET", "/knobs", self.knobs),
+            route("PATCH", "/knobs", self.turn),
+            route("POST", "/clock", self.advance),
+            route("GET", "/journal", self.journal),
+            route("GET", "/violations", self.violations),
+            route("POST", "/faults", self.add_fault),
+            route("GET", "/faults", self.faults),
+            route("DELETE", "/faults", self.clear_faults),
+            route("DELETE", "/faults/{id}", self.clear_fault),
+        ]
+
+    async def health(self, request: Request) -> object:
         return {"ok": True}
 
-    async def reset(request: Request) -> object:
-        webhooks.reset()
-        world.reset()
+    async def reset(self, request: Request) -> object:
+        self._webhooks.reset()
+        self._world.reset()
         return {"ok": True}
 
-    async def knobs(request: Request) -> object:
-        return world.knobs.model_dump()
+    async def knobs(self, request: Request) -> object:
+        return self._world.knobs.model_dump()
 
-    async def turn(request: Request) -> object:
+    async def turn(self, request: Request) -> object:
         try:
-            world.knobs = world.knobs.patched(json.loads(await request.body()))
+            self._world.knobs = self._world.knobs.patched(json.loads(await request.body()))
         except ValidationError as error:
             raise ControlError(400, said(error)) from error
         except (ValueError, AttributeError) as error:
             raise ControlError(400, "the body is not a JSON object") from error
-        return world.knobs.model_dump()
+        return self._world.knobs.model_dump()
 
-    async def advance(request: Request) -> object:
-        world.clock.advance((await read(request, AdvanceClock)).advance_s)
-        return {"now": world.clock.now()}
+    async def advance(self, request: Request) -> object:
+        self._world.clock.advance((await read(request, AdvanceClock)).advance_s)
+        return {"now": self._world.clock.now()}
 
-    async def journal(request: Request) -> object:
+    async def journal(self, request: Request) -> object:
         query = request.query_params
         since = query.get("since_seq", "0")
         if not since.isdigit():
             raise ControlError(400, "since_seq is not a number")
-        entries = world.journal.select(
+        entries = self._world.journal.select(
             vendor=query.get("vendor"), account=query.get("account"), since_seq=int(since)
         )
         return {"requests": entries}
 
-    async def violations(request: Request) -> object:
-        return {"validating": world.config.validate_traffic, "violations": world.violations}
+    async def violations(self, request: Request) -> object:
+        looked = self._world.config.validate_traffic
+        return {"validating": looked, "violations": self._world.violations}
 
-    async def add_fault(request: Request) -> object:
-        return world.faults.add(await read(request, FaultSpec)).view()
+    async def add_fault(self, request: Request) -> object:
+        return self._world.faults.add(await read(request, FaultSpec)).view()
 
-    async def faults(request: Request) -> object:
-        return {"faults": [fault.view() for fault in world.faults.all()]}
+    async def faults(self, request: Request) -> object:
+        return {"faults": [fault.view() for fault in self._world.faults.all()]}
 
-    async def clear_faults(request: Request) -> object:
-        return {"cleared": world.faults.clear()}
+    async def clear_faults(self, request: Request) -> object:
+        return {"cleared": self._world.faults.clear()}
 
-    async def clear_fault(request: Request) -> object:
+    async def clear_fault(self, request: Request) -> object:
         fault_id = request.path_params["id"]
-        if not world.faults.clear(fault_id):
+        if not self._world.faults.clear(fault_id):
             raise missing("fault", fault_id)
         return {"cleared": 1}
-
-    return [
-        route("GET", "/health", health),
-        route("POST", "/reset", reset),
-        route("GET", "/knobs", knobs),
-        route("PATCH", "/knobs", turn),
-        route("POST", "/clock", advance),
-        route("GET", "/journal", journal),
-        route("GET", "/violations", violations),
-        route("POST", "/faults", add_fault),
-        route("GET", "/faults", faults),
-        route("DELETE", "/faults", clear_faults),
-        route("DELETE", "/faults/{id}", clear_fault),
-    ]

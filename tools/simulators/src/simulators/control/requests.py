@@ -1,4 +1,4 @@
-"""What the control API takes. An unknown field is an error, so that a typo in a test is found at once."""
+"""What the control API takes. An unknown field is an error: a typo in a test is found at once."""
 
 from typing import Any, Literal
 

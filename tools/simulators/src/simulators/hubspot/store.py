@@ -1,4 +1,4 @@
-"""A HubSpot account: its limits, its HTML sanitizer, and its records as CRM objects with properties."""
+"""A HubSpot account: its limits, its HTML sanitizer, its records as CRM objects with properties."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,10 +21,14 @@ _TAGS = {
 """No list is published; this is the common subset of rich text editors."""
 
 _DEFAULT_PROPERTIES = {
-    "contacts": ("createdate", "email", "firstname", "hs_object_id", "lastmodifieddate", "lastname"),
+    "contacts": (
+        "createdate", "email", "firstname", "hs_object_id", "lastmodifieddate", "lastname",
+    ),
     "notes": ("hs_createdate", "hs_lastmodifieddate", "hs_object_id"),
     "tasks": ("hs_createdate", "hs_lastmodifieddate", "hs_object_id"),
-    "deals": ("amount", "closedate", "createdate", "dealname", "dealstage", "hs_object_id", "pipeline"),
+    "deals": (
+        "amount", "closedate", "createdate", "dealname", "dealstage", "hs_object_id", "pipeline",
+    ),
 }  # fmt: skip
 
 ASSOCIATION_TYPES = {

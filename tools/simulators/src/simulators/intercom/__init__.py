@@ -1,1 +1,1 @@
-"""Intercom: conversations in workspaces, told to us by signed webhooks, read through the REST API."""
+"""Intercom: conversations in workspaces, told by signed webhooks, read through the REST API."""

@@ -132,7 +132,7 @@ def _opening_topics(source: Source) -> list[str]:
 
 
 def _part_topics(part: Part) -> list[str]:
-    """One notification per thing that happened: assign-and-reply is two things, so is close-and-reply."""
+    """One per thing that happened: assign-and-reply is two things, so is close-and-reply."""
     kind = part.part_type
     speaks = bool(part.body or part.attachments)
     topics = []

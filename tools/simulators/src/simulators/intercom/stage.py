@@ -1,4 +1,4 @@
-"""Makes things happen in Intercom and tells about them: what the control API and the pages both use."""
+"""Makes things happen in Intercom and tells about them, for the control API and for the pages."""
 
 from dataclasses import dataclass
 

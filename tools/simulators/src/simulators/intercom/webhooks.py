@@ -1,4 +1,4 @@
-"""Signed notifications to our endpoint: sent at once, held back, sent twice, tried once more after a failure."""
+"""Signed notifications to our endpoint: at once, held back, twice, again after a failure."""
 
 import asyncio
 import hashlib

@@ -113,7 +113,7 @@ def full(workspace: Workspace, conversation: Conversation, *, plaintext: bool) -
 
 
 def notified(workspace: Workspace, conversation: Conversation, part: Part | None) -> Json:
-    """The conversation as a webhook carries it: only the part that fired it, teammates as `admins`."""
+    """As a webhook carries it: only the part that fired it, teammates under `admins`."""
     parts = [] if part is None else [part_json(part, _unchanged)]
     return {
         **list_item(workspace, conversation, _unchanged),

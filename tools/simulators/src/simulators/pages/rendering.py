@@ -1,4 +1,4 @@
-"""Templates and the one stylesheet. Everything is escaped, but for HTML that was cleaned just before."""
+"""Templates. Everything is escaped, but for HTML that was cleaned just before."""
 
 from datetime import UTC, datetime
 from pathlib import Path

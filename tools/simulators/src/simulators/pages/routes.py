@@ -1,7 +1,7 @@
-"""The pages: an index, each CRM account, and an inbox in which a person can try the whole product by hand."""
+"""The pages: an index, each CRM account, and an inbox to try the whole product by hand in."""
 
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -112,6 +112,7 @@ class Pages:
             who=_title(workspace, conversation),
             workspace=workspace,
             conversation=conversation,
+            writes_as=request.query_params.get("as", AS_CUSTOMER),
             assignee=workspace.admins.get(conversation.admin_assignee_id or ""),
             team=workspace.teams.get(conversation.team_assignee_id or ""),
             told=[n.view() for n in told if n.workspace == workspace.id][-12:],
@@ -125,7 +126,8 @@ class Pages:
         if part is None:
             raise HTTPException(400, "A text is needed")
         await self._stage.say(workspace, conversation, part, Sending())
-        return _see_other(f"/inbox/{workspace.id}/{conversation.id}")
+        query = urlencode({"as": form.get("as", AS_CUSTOMER)})
+        return _see_other(f"/inbox/{workspace.id}/{conversation.id}?{query}")
 
     def _account(self, request: Request) -> CrmAccount:
         store = self._world.crms.get(request.path_params["crm"])

@@ -1,4 +1,4 @@
-"""Pipedrive as callers meet it: OAuth at the root, then one host per company with its token budget."""
+"""Pipedrive as callers meet it: OAuth at the root, then one host per company with its budget."""
 
 from starlette.responses import Response
 
@@ -32,7 +32,7 @@ _COSTS: list[tuple[str, str, int]] = [
     ("GET", "/api/v2/deals", 10),
     ("POST", "/api/v2/deals", 5),
 ]
-"""Method, path (with a final slash: anything below it), tokens. From `x-token-cost` of the description."""
+"""Method, path (with a final slash: anything below it), tokens: `x-token-cost` of the file."""
 
 
 def cost_of(method: str, path: str) -> int:

@@ -19,7 +19,8 @@ PLANS = {"lite": (1, 80), "growth": (2, 160), "premium": (5, 400), "ultimate": (
 ACTIVITY_TYPES = ("call", "meeting", "task", "deadline", "email", "lunch")
 
 _TAGS = {
-    "a", "b", "blockquote", "br", "div", "em", "i", "li", "ol", "p", "s", "span", "strong", "u", "ul",
+    "a", "b", "blockquote", "br", "div", "em", "i", "li", "ol", "p", "s", "span", "strong", "u",
+    "ul",
 }  # fmt: skip
 
 

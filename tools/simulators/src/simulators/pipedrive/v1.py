@@ -1,4 +1,4 @@
-"""Pipedrive API v1: who am I, activity types, notes. Times are `YYYY-MM-DD HH:MM:SS`, paging by offset."""
+"""Pipedrive API v1: who am I, activity types, notes. Plain UTC times, paging by offset."""
 
 from typing import Any
 
