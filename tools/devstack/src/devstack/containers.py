@@ -20,6 +20,7 @@ from devstack.engine import Gone, Unusable
 from devstack.errors import DevStackError, Progress, port_taken
 from devstack.images import POSTGRES_IMAGE, kafka_image
 from devstack.ports import free_port, is_free
+from devstack.postgres import NOT_DURABLE
 from devstack.supervise import cause_in
 
 READY_SECONDS: Final = 90
@@ -152,7 +153,7 @@ def postgres_container(folder: Path, port: int | None, *, durable: bool) -> Cont
     address = "postgresql://postgres:postgres@127.0.0.1:{port}/postgres"
     settings = {"max_connections": "200"}
     if not durable:
-        settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        settings |= NOT_DURABLE
     return Container(
         "PostgreSQL",
         POSTGRES_IMAGE,

