@@ -36,7 +36,7 @@ def display_name(name: str | None, author_kind: str) -> str | None:
     return line
 
 
-def contact(contact_id: str, emails: list[str], phones: list[str]) -> Contact:
+def contact(contact_id: str, emails: Iterable[str], phones: Iterable[str]) -> Contact:
     """The contact with its addresses in the form that CRMs are asked for, none twice."""
     return Contact(
         id=contact_id,
@@ -57,6 +57,11 @@ def e164(number: str) -> str | None:
     if not phonenumbers.is_possible_number(parsed):
         return None
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def among(address: str, stored: Iterable[str]) -> bool:
+    """Whether a CRM's stored addresses or phones hold this one; a near match is no match."""
+    return any(address in (one.strip().casefold(), e164(one)) for one in stored)
 
 
 def _distinct(values: Iterable[str]) -> tuple[str, ...]:

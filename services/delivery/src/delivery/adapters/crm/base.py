@@ -1,0 +1,216 @@
+"""What every CRM over HTTP has in common: the calls, and failures sorted into ports' classes.
+
+A CRM's own file says where its records are, how they look, and what it does differently.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import httpx
+from common.http import ANSWER_MAX_BYTES, new_client
+
+from delivery.adapters.calls import (
+    Deadline,
+    answer,
+    is_json,
+    json_object,
+    retry_after,
+    shape,
+    unanswered,
+)
+from delivery.domain.conversation import Contact
+from delivery.domain.note import Marker, Note, StoredNote
+from delivery.ports import CrmAccess, GiveUp, Gone, PersonState, RetryLater, TokenRejected
+
+Json = dict[str, Any]
+# Refused before anything was done, and not for good: not paid, in conflict with somebody else's
+# change of this moment, locked, too early, too many, account being moved (477, HubSpot's).
+PASSING: Final = frozenset({402, 409, 423, 425, 477})
+# How far a CRM's clock may be from ours when notes are listed by time.
+CLOCK_SKEW: Final = timedelta(minutes=10)
+
+
+class HttpCrm(ABC):
+    """The base of the adapters; a call has one deadline over all the requests it needs."""
+
+    name: str
+    html = True
+    note_max_chars: int
+    note_max_bytes: int | None = None
+    visible_after: timedelta
+    has_activity = False
+    rate_limit_wait: timedelta  # after a 429 that says nothing about when
+
+    def __init__(self, client: httpx.AsyncClient | None = None) -> None:
+        self._client = client or new_client()
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    # What the CRM's file says. Paths may carry a query.
+
+    @abstractmethod
+    async def find_persons(
+        self, access: CrmAccess, contact: Contact, deadline: timedelta
+    ) -> Sequence[str]: ...
+
+    @abstractmethod
+    async def notes_marked(
+        self,
+        access: CrmAccess,
+        person_id: str,
+        marker: Marker,
+        since: datetime,
+        deadline: timedelta,
+    ) -> Sequence[StoredNote]: ...
+
+    @abstractmethod
+    def person_path(self, person_id: str) -> str: ...
+
+    @abstractmethod
+    def person_in(self, found: Json) -> PersonState | None:
+        """None: deleted."""
+
+    @abstractmethod
+    def note_path(self, note_id: str) -> str: ...
+
+    @abstractmethod
+    def note_in(self, found: Json) -> StoredNote | None:
+        """None: deleted."""
+
+    @abstractmethod
+    def id_in(self, made: Json) -> str: ...
+
+    @abstractmethod
+    def new_note(self, person_id: str, note: Note) -> tuple[str, Json]:
+        """Path and body of the request that creates it."""
+
+    @abstractmethod
+    def changed_note(self, note_id: str, body: str, note: Note) -> tuple[str, Json]:
+        """Method and body of the request that changes it."""
+
+    def forbidden(self, response: httpx.Response) -> Exception:
+        """What the CRM's own 403 means; refused for good where it does not say."""
+        return GiveUp(f"http_{response.status_code}")
+
+    def window_ends(self, response: httpx.Response) -> timedelta:
+        """How long a 429 without Retry-After is waited out, by the vendor's own headers."""
+        return self.rate_limit_wait
+
+    # The calls.
+
+    async def person(
+        self, access: CrmAccess, person_id: str, deadline: timedelta
+    ) -> PersonState | None:
+        found = await self._find(access, self.person_path(person_id), deadline)
+        with shape():
+            return None if found is None else self.person_in(found)
+
+    async def create_note(
+        self, access: CrmAccess, person_id: str, note: Note, deadline: timedelta
+    ) -> str:
+        path, body = self.new_note(person_id, note)
+        return await self._create_for(access, person_id, path, body, deadline)
+
+    async def note(self, access: CrmAccess, note_id: str, deadline: timedelta) -> StoredNote | None:
+        found = await self._find(access, self.note_path(note_id), deadline)
+        with shape():
+            return None if found is None else self.note_in(found)
+
+    async def update_note(
+        self, access: CrmAccess, note_id: str, body: str, note: Note, deadline: timedelta
+    ) -> None:
+        method, change = self.changed_note(note_id, body, note)
+        path = self.note_path(note_id)
+        made = await self._send(access, method, path, Deadline(deadline), change, write=True)
+        with shape(write=True):
+            deleted = bool(made) and self.note_in(made) is None
+        if deleted:
+            raise Gone("note")
+
+    async def delete_note(self, access: CrmAccess, note_id: str, deadline: timedelta) -> None:
+        await self._delete(access, self.note_path(note_id), deadline)
+
+    async def _find(self, access: CrmAccess, path: str, deadline: timedelta) -> Json | None:
+        """One record by its id; None where there is none."""
+        try:
+            return await self._send(access, "GET", path, Deadline(deadline))
+        except Gone:
+            return None
+
+    async def _create_for(
+        self, access: CrmAccess, person_id: str, path: str, body: Json, deadline: timedelta
+    ) -> str:
+        """Raises Gone where the person no longer exists.
+
+        How a CRM refuses then is mostly not documented, so every refusal is looked into.
+        """
+        until = Deadline(deadline)
+        try:
+            made = await self._send(access, "POST", path, until, body, write=True)
+        except GiveUp:
+            if await self.person(access, person_id, until.left()) is None:
+                raise Gone("person") from None
+            raise
+        with shape(write=True):
+            return self.id_in(made)
+
+    async def _delete(self, access: CrmAccess, path: str, deadline: timedelta) -> None:
+        """What is gone already is as good as deleted."""
+        with suppress(Gone):
+            await self._send(access, "DELETE", path, Deadline(deadline), write=True)
+
+    async def _send(
+        self,
+        access: CrmAccess,
+        method: str,
+        path: str,
+        until: Deadline,
+        body: Json | None = None,
+        query: Mapping[str, str] | None = None,
+        *,
+        write: bool = False,
+    ) -> Json:
+        """The body of a success, `{}` where it has none; else raises, codes only, no words."""
+        request = self._client.build_request(
+            method,
+            f"{access.api_base.rstrip('/')}{path}",
+            params=query,
+            json=body,
+            headers={
+                "Authorization": f"Bearer {access.access_token}",
+                "Accept": "application/json",
+            },
+        )
+        response = await answer(
+            self._client, request, until, write=write, max_bytes=ANSWER_MAX_BYTES
+        )
+        if not 200 <= response.status_code < 300:
+            raise self._failure(response, write=write)
+        if response.status_code == 204:
+            return {}
+        return json_object(response, write=write)
+
+    def _failure(self, response: httpx.Response, *, write: bool) -> Exception:
+        status = response.status_code
+        code = f"http_{status}"
+        if status == 401:
+            return TokenRejected(code)
+        if status == 408 or not 400 <= status < 500:
+            return unanswered(code, write=write, retry_after=retry_after(response))
+        if status == 429:
+            return RetryLater(code, retry_after(response) or self.window_ends(response))
+        if status in PASSING or not is_json(response):
+            # What is not JSON is not the CRM's word but a gateway's: it let nothing through.
+            return RetryLater(code, retry_after(response))
+        if status == 403:
+            return self.forbidden(response)
+        return Gone(code) if status == 404 else GiveUp(code)
+
+
+def utc_iso(at: datetime) -> str:
+    """`2026-11-22T10:15:00Z`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

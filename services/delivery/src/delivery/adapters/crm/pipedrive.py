@@ -1,0 +1,226 @@
+"""Pipedrive: a note on a person (API v1), and an activity beside it (API v2).
+
+Source: Pipedrive's OpenAPI descriptions v1 and v2 (notes, persons, activities), its pages on rate
+limiting and response formats, and the thread named below, read 2026-11-22.
+
+What Pipedrive cannot do: no idempotency key and no field of ours on notes or activities, so an
+unknown end is probed; a merged person leaves no trace, its old id answers 404; a phone is found
+only as it is stored.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import httpx
+
+from delivery.adapters.calls import Deadline, capped, record_id, shape
+from delivery.adapters.crm.base import CLOCK_SKEW, HttpCrm, Json, utc_iso
+from delivery.domain import person
+from delivery.domain.block import carries
+from delivery.domain.conversation import Contact
+from delivery.domain.note import Marker, Note, StoredNote
+from delivery.ports import CrmAccess, GiveUp, PersonState
+
+PERSONS: Final = "/api/v2/persons"
+NOTES: Final = "/api/v1/notes"  # exist in v1 only, and are not deprecated
+ACTIVITIES: Final = "/api/v2/activities"
+ACTIVITY_TYPE: Final = "task"  # has to be among the account's own types
+# About 100 KB by the pages (older ones: 3 MB); how an excess is answered is unconfirmed.
+NOTE_MAX_BYTES: Final = 90_000
+NOTE_REFUSED_BYTES: Final = 100_000  # people's text around ours may fill up to here
+# Unconfirmed that lists show a note at once; no delay is documented.
+VISIBLE_AFTER: Final = timedelta(seconds=10)
+PAGE: Final = 50  # notes or activities of full length stay below the cap of one answer
+# The daily budget is refilled at midnight of the server, whose time zone is not told.
+BUDGET_WAIT: Final = timedelta(hours=1)
+
+
+class Pipedrive(HttpCrm):
+    name = "pipedrive"
+    note_max_chars = NOTE_MAX_BYTES
+    note_max_bytes = NOTE_MAX_BYTES
+    visible_after = VISIBLE_AFTER
+    has_activity = True
+    rate_limit_wait = timedelta(seconds=2)  # the burst window
+
+    def __init__(
+        self, client: httpx.AsyncClient | None = None, activity_type: str = ACTIVITY_TYPE
+    ) -> None:
+        super().__init__(client)
+        self._activity_type = activity_type
+
+    def person_path(self, person_id: str) -> str:
+        return f"{PERSONS}/{_number(person_id)}"
+
+    def person_in(self, found: Json) -> PersonState | None:
+        return None if _deleted(found["data"]) else PersonState(self.id_in(found))
+
+    def note_path(self, note_id: str) -> str:
+        return f"{NOTES}/{_number(note_id)}"
+
+    def note_in(self, found: Json) -> StoredNote | None:
+        return None if _deleted(found["data"]) else _stored(found["data"])
+
+    def id_in(self, made: Json) -> str:
+        return record_id(made["data"]["id"])
+
+    def new_note(self, person_id: str, note: Note) -> tuple[str, Json]:
+        return NOTES, {**_note(note.body, note), "person_id": _number(person_id)}
+
+    def changed_note(self, note_id: str, body: str, note: Note) -> tuple[str, Json]:
+        return "PUT", _note(body, note)
+
+    def window_ends(self, response: httpx.Response) -> timedelta:
+        """Burst: seconds left in the window. A spent daily budget refuses until midnight."""
+        if response.headers.get("x-daily-ratelimit-token-remaining") == "0":
+            return BUDGET_WAIT
+        left = response.headers.get("x-ratelimit-reset", "")
+        seconds = int(left) if left.isdecimal() and len(left) < 9 else 0
+        return max(capped(timedelta(seconds=seconds)), self.rate_limit_wait)
+
+    async def find_persons(
+        self, access: CrmAccess, contact: Contact, deadline: timedelta
+    ) -> Sequence[str]:
+        until = Deadline(deadline)
+        ids = await self._search(access, "email", contact.emails, until)
+        return ids or await self._search(access, "phone", contact.phones, until)
+
+    async def _search(
+        self, access: CrmAccess, field: str, values: Sequence[str], until: Deadline
+    ) -> list[str]:
+        found: dict[str, None] = {}
+        for value in values:
+            query = {"term": value, "fields": field, "exact_match": "true", "limit": str(PAGE)}
+            page = await self._send(access, "GET", f"{PERSONS}/search", until, query=query)
+            with shape():
+                for item in (result["item"] for result in page["data"]["items"]):
+                    if person.among(value, item[f"{field}s"]):
+                        found[record_id(item["id"])] = None
+        return list(found)
+
+    async def notes_marked(
+        self,
+        access: CrmAccess,
+        person_id: str,
+        marker: Marker,
+        since: datetime,
+        deadline: timedelta,
+    ) -> Sequence[StoredNote]:
+        listed = await self._list(access, NOTES, person_id, since, deadline)
+        with shape():
+            return _marked(listed, marker)
+
+    async def _list(
+        self, access: CrmAccess, path: str, person_id: str, since: datetime, deadline: timedelta
+    ) -> list[Json]:
+        """The person's live records, oldest first; of activities it is the primary participant.
+
+        By update, since the time a note was added is set to the reply's. API v1 counts rows
+        (`start`), v2 hands out a cursor.
+        """
+        until = Deadline(deadline)
+        query = {
+            "person_id": str(_number(person_id)),
+            "updated_since": utc_iso(since - CLOCK_SKEW),
+            "limit": str(PAGE),
+            **({"sort": "id ASC"} if path == NOTES else {"sort_by": "id"}),
+        }
+        records: list[Json] = []
+        turn: dict[str, str] | None = {}
+        while turn is not None:
+            page = await self._send(access, "GET", path, until, query={**query, **turn})
+            with shape():
+                records += [record for record in page["data"] or [] if not _deleted(record)]
+                after = page.get("additional_data") or {}
+                rows = after.get("pagination") or {}
+                turn = {"cursor": after["next_cursor"]} if after.get("next_cursor") else None
+                if rows.get("more_items_in_collection"):
+                    turn = {"start": str(int(rows["next_start"]))}
+        return records
+
+    async def create_activity(
+        self, access: CrmAccess, person_id: str, note: Note, deadline: timedelta
+    ) -> str:
+        # Never `person_id`, though the description lists it: it is read-only and answers 400
+        # (devcommunity.pipedrive.com, thread 19734).
+        whom = {"participants": [{"person_id": _number(person_id), "primary": True}]}
+        body = {**_activity(note), "type": self._activity_type, **whom}
+        return await self._create_for(access, person_id, ACTIVITIES, body, deadline)
+
+    async def activity(
+        self, access: CrmAccess, activity_id: str, deadline: timedelta
+    ) -> StoredNote | None:
+        found = await self._find(access, f"{ACTIVITIES}/{_number(activity_id)}", deadline)
+        with shape():
+            return None if found is None else self.note_in(found)
+
+    async def update_activity(
+        self, access: CrmAccess, activity_id: str, note: Note, deadline: timedelta
+    ) -> None:
+        path = f"{ACTIVITIES}/{_number(activity_id)}"
+        await self._send(access, "PATCH", path, Deadline(deadline), _activity(note), write=True)
+
+    async def delete_activity(
+        self, access: CrmAccess, activity_id: str, deadline: timedelta
+    ) -> None:
+        await self._delete(access, f"{ACTIVITIES}/{_number(activity_id)}", deadline)
+
+    async def activities_marked(
+        self,
+        access: CrmAccess,
+        person_id: str,
+        marker: Marker,
+        since: datetime,
+        deadline: timedelta,
+    ) -> Sequence[StoredNote]:
+        """Ours only with the marker in subject and note: an automation may copy the one."""
+        listed = await self._list(access, ACTIVITIES, person_id, since, deadline)
+        with shape():
+            named = [a for a in listed if str(a["subject"]).endswith(str(marker))]
+            return _marked(named, marker)
+
+
+def _number(crm_id: str) -> int:
+    if not crm_id.isascii() or not crm_id.isdecimal():
+        raise GiveUp("bad_id")
+    return int(crm_id)
+
+
+def _deleted(record: Json) -> bool:
+    """API v2 says `is_deleted`, v1 `active_flag` false."""
+    return bool(record.get("is_deleted")) or record.get("active_flag") is False
+
+
+def _note(body: str, note: Note) -> Json:
+    if len(body.encode()) > NOTE_REFUSED_BYTES:
+        raise GiveUp("note_too_large")
+    # One older text says that `add_time` takes an admin; the description does not.
+    said_at = note.written_for.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return {"content": body, "add_time": said_at}
+
+
+def _activity(note: Note) -> Json:
+    due = note.written_for.astimezone(UTC)
+    return {
+        "subject": note.subject,
+        "note": note.body,
+        "due_date": due.strftime("%Y-%m-%d"),
+        "due_time": due.strftime("%H:%M"),
+        "done": True,
+    }
+
+
+def _stored(data: Json) -> StoredNote:
+    body = data.get("content") or data.get("note") or ""  # of a note, of an activity
+    author_id, person_id = data.get("user_id") or data.get("creator_user_id"), data.get("person_id")
+    return StoredNote(
+        record_id(data["id"]),
+        str(body),
+        record_id(author_id) if author_id else None,
+        record_id(person_id) if person_id else None,
+    )
+
+
+def _marked(listed: Iterable[Json], marker: Marker) -> list[StoredNote]:
+    return [stored for stored in map(_stored, listed) if carries(stored.body, marker)]
