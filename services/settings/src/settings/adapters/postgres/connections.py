@@ -146,7 +146,8 @@ class PostgresConnections:
     ) -> CrmConnection | None:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(
-                "UPDATE connections SET lease_holder = $3, lease_until = clock_timestamp() + $4"
+                "UPDATE connections SET lease_holder = $3,"  # noqa: S608
+                " lease_until = clock_timestamp() + $4"
                 " WHERE workspace_id = $1 AND app = $2"
                 " AND (lease_until IS NULL OR lease_until < clock_timestamp())"
                 f" RETURNING {_CRM_COLUMNS}",

@@ -14,7 +14,7 @@ from alembic.util import CommandError
 from settings.adapters.postgres.database import CONNECT_TIMEOUT_S
 
 if TYPE_CHECKING:
-    from settings.adapters.postgres.database import Connection
+    from settings.adapters.postgres.database import AnyConnection
 
 _LOCK = 7_451_100_830_001  # any number that no other part of the product locks
 _CURRENT = "SELECT version_num FROM alembic_version"
@@ -48,7 +48,7 @@ async def migrate(dsn: str) -> tuple[str | None, str]:
 
 
 async def current_revision(
-    connection: "Connection | asyncpg.Connection[asyncpg.Record]",
+    connection: "AnyConnection",
 ) -> str | None:
     if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
         return None

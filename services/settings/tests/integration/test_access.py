@@ -1,0 +1,212 @@
+"""Handing out tokens: one refresh however many ask, and what happens when the vendor says no."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+TOKEN_PATHS = {"hubspot": "/oauth/2026-09/token", "pipedrive": "/oauth/token"}
+
+
+def refreshes_since(simulators: Any, vendor: str, seq: int) -> list[Any]:
+    return [
+        call
+        for call in simulators.control.journal(vendor, since_seq=seq)
+        if call["path"].endswith(TOKEN_PATHS[vendor])
+    ]
+
+
+def last_seq(simulators: Any) -> int:
+    return max((call["seq"] for call in simulators.control.journal()), default=0)
+
+
+def hash_of(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+async def expire(database: Any, workspace: str) -> None:
+    await database.execute(
+        "UPDATE connections SET obtained_at = obtained_at - interval '2 days',"
+        " expires_at = expires_at - interval '2 days' WHERE workspace_id = $1",
+        workspace,
+    )
+
+
+async def test_fifty_callers_of_two_replicas_refresh_an_expired_rotating_token_once(
+    replicas: list[Any], simulators: Any, install: Callable[..., Any], database: Any
+) -> None:
+    made = await install("pipedrive")
+    old = (await replicas[0].crm_access(made.workspace, "pipedrive")).json()["access_token"]
+    await expire(database, made.workspace)
+    since = last_seq(simulators)
+    answers = await asyncio.gather(
+        *(replicas[n % 2].crm_access(made.workspace, "pipedrive") for n in range(50))
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    tokens = {answer.json()["access_token"] for answer in answers}
+    assert len(tokens) == 1
+    assert old not in tokens
+    assert len(refreshes_since(simulators, "pipedrive", since)) == 1
+    # The rotated refresh token was kept: the next refresh succeeds with it.
+    await expire(database, made.workspace)
+    assert (await replicas[1].crm_access(made.workspace, "pipedrive")).status_code == 200
+
+
+async def test_a_rejected_token_is_replaced_once_and_an_older_rejected_one_is_not(
+    replicas: list[Any], simulators: Any, install: Callable[..., Any]
+) -> None:
+    made = await install("hubspot")
+    first = (await replicas[0].crm_access(made.workspace, "hubspot")).json()["access_token"]
+    since = last_seq(simulators)
+    for replica in (*replicas, *replicas):  # all of them report the same token
+        answer = await replica.crm_access(made.workspace, "hubspot", hash_of(first))
+        assert answer.json()["access_token"] != first
+    assert len(refreshes_since(simulators, "hubspot", since)) == 1
+
+
+@pytest.mark.parametrize("app", ["hubspot", "pipedrive"])
+async def test_a_revoked_connection_asks_for_a_reconnect_and_a_new_authorization_mends_it(
+    replicas: list[Any],
+    simulators: Any,
+    install: Callable[..., Any],
+    database: Any,
+    changes: Any,
+    app: str,
+) -> None:
+    made = await install(app)
+    other = await install(app)
+    others = (await replicas[0].crm_access(other.workspace, app)).json()
+    await changes.of(made.workspace, app, version=1)
+    simulators.control.revoke_crm_tokens(app, made.account)
+    await expire(database, made.workspace)
+
+    refused = await asyncio.gather(
+        *(replicas[n % 2].crm_access(made.workspace, app) for n in range(6))
+    )
+    assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {
+        (409, "reconnect_needed")
+    }
+    await changes.of(made.workspace, app, version=2)
+    found = (await replicas[1].ask("GET", f"/installations/{made.workspace}/{app}")).json()
+    assert (found["reconnect_needed"], found["version"]) == (True, 2)
+    actions = await database.fetch(
+        "SELECT action, actor FROM audit WHERE workspace_id = $1 ORDER BY id", made.workspace
+    )
+    assert [(row["action"], row["actor"]) for row in actions][-1] == (
+        "reconnect_needed",
+        "caller:delivery",
+    )
+
+    again = await replicas[0].connect_app(made.workspace, app, made.account)
+    assert again.json()["did"] == "reconnected"
+    assert (await replicas[1].crm_access(made.workspace, app)).status_code == 200
+    mended = (await replicas[1].ask("GET", f"/installations/{made.workspace}/{app}")).json()
+    assert mended == found | {"reconnect_needed": False, "version": 3}
+    await changes.of(made.workspace, app, version=3)
+    # Another workspace of the same CRM has noticed nothing of it.
+    assert (await replicas[0].crm_access(other.workspace, app)).json() == others
+
+
+async def test_a_vendor_that_refuses_our_client_disconnects_nobody(
+    replicas: list[Any], simulators: Any, install: Callable[..., Any], database: Any
+) -> None:
+    made = await install("hubspot")
+    await expire(database, made.workspace)
+    simulators.control.call("PUT", "/crm/hubspot/app", {"client_secret": "another-secret"})
+    try:
+        answer = await replicas[0].crm_access(made.workspace, "hubspot")
+    finally:
+        simulators.control.call("PUT", "/crm/hubspot/app", {"client_secret": "hubspot-secret"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "vendor_unavailable")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert (await replicas[0].crm_access(made.workspace, "hubspot")).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["500_before", "429", "reset", "html_502"])
+async def test_a_vendor_that_fails_is_asked_again_by_the_next_caller(
+    replicas: list[Any], simulators: Any, install: Callable[..., Any], database: Any, kind: str
+) -> None:
+    made = await install("hubspot")
+    await expire(database, made.workspace)
+    simulators.control.add_fault("hubspot", kind, path="token")
+    answer = await replicas[0].crm_access(made.workspace, "hubspot")
+    assert (answer.status_code, answer.json()["code"]) == (503, "vendor_unavailable")
+    simulators.control.clear_faults()
+    assert (await replicas[1].crm_access(made.workspace, "hubspot")).status_code == 200
+
+
+async def test_a_token_with_little_life_left_still_serves_while_the_vendor_is_away(
+    replicas: list[Any], simulators: Any, install: Callable[..., Any], database: Any
+) -> None:
+    made = await install("hubspot")
+    token = (await replicas[0].crm_access(made.workspace, "hubspot")).json()["access_token"]
+    await database.execute(
+        "UPDATE connections SET expires_at = clock_timestamp() + interval '30 s'"
+        " WHERE workspace_id = $1",
+        made.workspace,
+    )
+    simulators.control.add_fault("hubspot", "500_before", path="token", times=None)
+    try:
+        kept = await replicas[0].crm_access(made.workspace, "hubspot")
+        rejected = await replicas[0].crm_access(made.workspace, "hubspot", hash_of(token))
+    finally:
+        simulators.control.clear_faults()
+    assert (kept.status_code, kept.json()["access_token"]) == (200, token)
+    assert rejected.status_code == 503
+
+
+async def test_a_lease_left_by_a_killed_replica_runs_out(
+    replicas: list[Any], install: Callable[..., Any], database: Any
+) -> None:
+    made = await install("pipedrive")
+    await expire(database, made.workspace)
+    await database.execute(
+        "UPDATE connections SET lease_holder = 'a dead one',"
+        " lease_until = clock_timestamp() + interval '1 s' WHERE workspace_id = $1",
+        made.workspace,
+    )
+    assert (await replicas[0].crm_access(made.workspace, "pipedrive")).status_code == 200
+
+
+async def test_tokens_copied_to_another_workspaces_row_are_not_handed_out(
+    replicas: list[Any], install: Callable[..., Any], database: Any
+) -> None:
+    thief, victim = await install("hubspot"), await install("hubspot")
+    await database.execute(
+        "UPDATE connections mine SET access_token = theirs.access_token,"
+        " refresh_token = theirs.refresh_token FROM connections theirs"
+        " WHERE mine.workspace_id = $1 AND theirs.workspace_id = $2",
+        thief.workspace,
+        victim.workspace,
+    )
+    stolen = await replicas[0].crm_access(thief.workspace, "hubspot")
+    assert (stolen.status_code, stolen.json()["code"]) == (503, "store_unavailable")
+    assert (await replicas[0].crm_access(victim.workspace, "hubspot")).status_code == 200
+
+
+async def test_a_rejected_intercom_token_counts_only_when_intercom_itself_refuses_it(
+    replicas: list[Any], simulators: Any, install: Callable[..., Any], changes: Any
+) -> None:
+    made = await install("hubspot")
+    path = f"/intercom-access/{made.workspace}"
+    token = (await replicas[0].ask("POST", path, {})).json()["access_token"]
+    rejected = {"rejected_token_hash": hash_of(token)}
+    assert (await replicas[0].ask("POST", path, rejected)).json()["access_token"] == token
+
+    simulators.control.revoke_intercom_tokens(made.workspace)
+    assert (await replicas[0].ask("POST", path, {})).status_code == 200
+    refused = await replicas[0].ask("POST", path, rejected)
+    assert (refused.status_code, refused.json()["code"]) == (409, "reconnect_needed")
+    assert (await replicas[1].ask("POST", path, {})).status_code == 409
+    await changes.of(made.workspace, "hubspot", version=2)
+    found = (await replicas[1].ask("GET", f"/installations/{made.workspace}/hubspot")).json()
+    assert found["reconnect_needed"] is True
+
+    assert (await replicas[0].install_workspace(made.workspace)).status_code == 200
+    assert (await replicas[1].ask("POST", path, {})).status_code == 200
+    found = (await replicas[1].ask("GET", f"/installations/{made.workspace}/hubspot")).json()
+    assert found["reconnect_needed"] is False
