@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import httpx
 from common.http import ANSWER_MAX_BYTES, new_client
@@ -43,6 +43,8 @@ class HttpCrm(ABC):
     visible_after: timedelta
     has_activity = False
     rate_limit_wait: timedelta  # after a 429 that says nothing about when
+    person_query: ClassVar[Mapping[str, str]] = {}  # what reading one asks for
+    note_query: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, client: httpx.AsyncClient | None = None) -> None:
         self._client = client or new_client()
@@ -50,7 +52,7 @@ class HttpCrm(ABC):
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    # What the CRM's file says. Paths may carry a query.
+    # What the CRM's file says.
 
     @abstractmethod
     async def find_persons(
@@ -105,7 +107,8 @@ class HttpCrm(ABC):
     async def person(
         self, access: CrmAccess, person_id: str, deadline: timedelta
     ) -> PersonState | None:
-        found = await self._find(access, self.person_path(person_id), deadline)
+        path = self.person_path(person_id)
+        found = await self._find(access, path, deadline, self.person_query)
         with shape():
             return None if found is None else self.person_in(found)
 
@@ -116,7 +119,7 @@ class HttpCrm(ABC):
         return await self._create_for(access, person_id, path, body, deadline)
 
     async def note(self, access: CrmAccess, note_id: str, deadline: timedelta) -> StoredNote | None:
-        found = await self._find(access, self.note_path(note_id), deadline)
+        found = await self._find(access, self.note_path(note_id), deadline, self.note_query)
         with shape():
             return None if found is None else self.note_in(found)
 
@@ -134,10 +137,16 @@ class HttpCrm(ABC):
     async def delete_note(self, access: CrmAccess, note_id: str, deadline: timedelta) -> None:
         await self._delete(access, self.note_path(note_id), deadline)
 
-    async def _find(self, access: CrmAccess, path: str, deadline: timedelta) -> Json | None:
+    async def _find(
+        self,
+        access: CrmAccess,
+        path: str,
+        deadline: timedelta,
+        query: Mapping[str, str] | None = None,
+    ) -> Json | None:
         """One record by its id; None where there is none."""
         try:
-            return await self._send(access, "GET", path, Deadline(deadline))
+            return await self._send(access, "GET", path, Deadline(deadline), query=query)
         except Gone:
             return None
 

@@ -8,9 +8,9 @@ write (the index lags by up to 30 s), so notes are found through their associati
 which app wrote a note, so its author is not told; a phone is found only as it is stored.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import quote
 
 import httpx
@@ -41,16 +41,21 @@ class HubSpot(HttpCrm):
     note_max_chars = 65_536  # whether markup counts is unconfirmed, so all of the HTML is counted
     visible_after = VISIBLE_AFTER
     rate_limit_wait = timedelta(seconds=10)  # 110 requests in 10 s; Retry-After not documented
+    person_query: ClassVar[Mapping[str, str]] = {"properties": "email"}
+    note_query: ClassVar[Mapping[str, str]] = {
+        "properties": "hs_note_body",
+        "associations": "contacts",
+    }
 
     def person_path(self, person_id: str) -> str:
-        return f"{CONTACTS}/{quote(person_id, safe='')}?properties=email"
+        return f"{CONTACTS}/{quote(person_id, safe='')}"
 
     def person_in(self, found: Json) -> PersonState | None:
         # The old id of a merged contact answers with the contact that is left, under its own id.
         return None if found.get("archived") else PersonState(record_id(found["id"]))
 
     def note_path(self, note_id: str) -> str:
-        return f"{NOTES}/{quote(note_id, safe='')}?properties=hs_note_body&associations=contacts"
+        return f"{NOTES}/{quote(note_id, safe='')}"
 
     def note_in(self, found: Json) -> StoredNote | None:
         if found.get("archived"):  # deleted; people can restore it for 90 days
@@ -91,9 +96,9 @@ class HubSpot(HttpCrm):
 
     async def _by_email(self, access: CrmAccess, email: str, until: Deadline) -> PersonState | None:
         """By the unique property, which reads the record itself: a new contact is there at once."""
-        path = f"{CONTACTS}/{quote(email, safe='')}?idProperty=email&properties=email"
+        query = {**self.person_query, "idProperty": "email"}
         try:
-            found = await self._find(access, path, until.left())
+            found = await self._find(access, self.person_path(email), until.left(), query)
         except GiveUp as refused:
             if refused.reason != "http_400":
                 raise
