@@ -18,6 +18,7 @@ from debounce.adapters.topics import topics_fault
 from debounce.adapters.wire import read_update
 from debounce.config import DebounceConfig
 from debounce.handlers import Debounce
+from debounce.ports import TopicConfigError
 from debounce.subscribers import UpdatesSubscription
 
 _log = log.get(__name__)
@@ -61,8 +62,12 @@ async def start(config: DebounceConfig) -> None:
             await _connected(kafka.start_when_reachable(broker, need), loop)
             need.missing("no partitions assigned yet")
 
-        if await _before_stop(stop, ready()):
-            await debounce.run(stop)
+        try:
+            if await _before_stop(stop, ready()):
+                await debounce.run(stop)
+        except TopicConfigError as error:
+            _log.critical("topics.unfit", why=str(error))
+            raise
 
     async def close() -> None:
         await publisher.close()

@@ -5,10 +5,11 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -19,6 +20,8 @@ from common.config import KafkaConfig
 from common.events import ConversationUpdated, conversation_key
 from common.topics import create_topics
 from debounce.judge import LoggedSettled, LoggedUpdate, Verdict, judge
+from devstack import DevStack
+from pydantic import ValidationError
 
 DEADLINE_S = 30.0
 
@@ -77,8 +80,22 @@ class Replica:
         lines = (line for line in text.splitlines() if line.startswith(f"{name}{{"))
         return sum(float(line.rpartition(" ")[2]) for line in lines)
 
-    def events(self) -> list[str]:
-        return [str(entry.get("event")) for entry in self.log]
+    async def until_metric(self, name: str, value: float) -> None:
+        async def reached() -> bool:
+            return await self.metric(name) == value
+
+        await until(reached, f"{name} is {value}")
+
+    async def until_answers(self, path: str, status: int, containing: str = "") -> None:
+        async def answered() -> bool:
+            found, body = await self.get(path)
+            return found == status and containing in json.dumps(body)
+
+        await until(answered, f"{path} answers {status} {containing}")
+
+    def says(self, text: str) -> bool:
+        """Somewhere in its log."""
+        return any(text in json.dumps(entry) for entry in self.log)
 
     async def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         if self.process.returncode is None:
@@ -164,7 +181,7 @@ class Log:
         event = ConversationUpdated(
             workspace_id="w1",
             conversation_id=str(conversation),
-            updated_at=updated_at,  # type: ignore[arg-type]
+            updated_at=updated_at,
             part_id=part_id,
         )
         at = await self.append(event.to_json(), event.key())
@@ -197,13 +214,12 @@ class Log:
         for record in await self.read(self.updated):
             place = (record.partition, record.offset, record.timestamp)
             try:
-                body = json.loads(record.value)
-                conversation = f"{body['workspace_id']}:{body['conversation_id']}"
-                found.append(
-                    LoggedUpdate(*place, conversation, body["updated_at"], body["part_id"])
-                )
-            except (TypeError, KeyError, ValueError):  # a tick, or poison
+                event = ConversationUpdated.model_validate_json(record.value or b"")
+            except ValidationError:  # a tick, or poison
                 found.append(LoggedUpdate(*place, None))
+            else:
+                updated_at = int(event.updated_at.timestamp())
+                found.append(LoggedUpdate(*place, event.key().decode(), updated_at, event.part_id))
         return found
 
     async def settled_events(self, *, trust_clock: bool = True) -> list[LoggedSettled]:
@@ -275,6 +291,19 @@ class Log:
         finally:
             await consumer.stop()
 
+    async def until_committed(self, offsets: dict[int, int]) -> None:
+        async def reached() -> bool:
+            return await self.committed() == offsets
+
+        await until(reached, f"committed: {offsets}")
+
+    async def end_offsets(self) -> dict[int, int]:
+        """Of the updates, none of which a test may append meanwhile."""
+        ends = dict.fromkeys(range(self.partitions), 0)
+        for record in await self.read(self.updated):
+            ends[record.partition] = record.offset + 1
+        return ends
+
     async def close(self) -> None:
         for replica in self.replicas:
             with contextlib.suppress(ProcessLookupError):
@@ -285,6 +314,40 @@ class Log:
 
 
 NewLog = Callable[..., Awaitable[Log]]
+
+
+class OwnKafka:
+    """A broker that a test may kill, freeze and bring back."""
+
+    def __init__(self, stack: DevStack) -> None:
+        self._stack = stack
+        self.bootstrap = stack.stack.kafka_bootstrap
+
+    def send(self, what: signal.Signals) -> None:
+        pid = self._stack.stack.kafka_pid
+        assert pid is not None
+        os.kill(pid, what)
+
+    async def restart(self) -> None:
+        await asyncio.to_thread(self._stack.restart_kafka)
+
+    def stop(self) -> None:
+        self._stack.stop()
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._stack.start)
+
+
+@pytest.fixture(scope="module")
+def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnKafka]:
+    with DevStack(tmp_path_factory.mktemp("own"), postgres=False, kafka_port=_free_port()) as stack:
+        yield OwnKafka(stack)
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
 
 
 @pytest.fixture
