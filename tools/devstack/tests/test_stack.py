@@ -163,6 +163,21 @@ def test_kill_9_of_the_starter_leaves_no_process(tmp_path: Path) -> None:
         wait_for(lambda: all_gone(processes))
 
 
+def test_an_exit_without_stop_leaves_no_process(tmp_path: Path) -> None:
+    script = SCRIPT.replace("durable=False", "kafka=False, durable=False")
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as starter:
+        assert starter.stdout is not None
+        processes = family(int(starter.stdout.readline().split()[1]))
+        _, said = starter.communicate(timeout=20)
+        assert (starter.returncode, said) == (0, b"")
+        assert all_gone(processes)
+
+
 def test_ctrl_c_ends_the_command_and_both_servers(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "devstack.main"]
     folder = ["--data-dir", str(tmp_path)]

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -129,11 +130,11 @@ class DevStack:
     def stop(self) -> None:
         """End what was started; answers when it is gone. May be repeated."""
         atexit.unregister(self.stop)
-        parts = [part for part in (self._kafka, self._postgres) if part]
-        if parts:
-            with ThreadPoolExecutor(len(parts)) as pool:
-                for job in [pool.submit(part.stop) for part in parts]:
-                    job.result()
+        # One after the other: at the interpreter's exit no thread can be started any more.
+        with ExitStack() as each:
+            for part in (self._kafka, self._postgres):
+                if part:
+                    each.callback(part.stop)
         self._kafka = self._postgres = None
         self._lock.release()
 
