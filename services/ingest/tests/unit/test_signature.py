@@ -73,3 +73,9 @@ def test_the_same_json_written_anew_fails(examples: dict[str, Any], signer: Any)
 )
 def test_a_header_of_another_form_fails(header: str | None) -> None:
     assert not is_signed(b"{}", header, [SECRET])
+
+
+@pytest.mark.parametrize("addition", ["\n", " ", "0", ", sha1=" + "0" * 40])
+def test_a_right_signature_with_something_after_it_fails(addition: str, signer: Any) -> None:
+    header = signer.headers(b"{}")["X-Hub-Signature"] + addition
+    assert not is_signed(b"{}", header, [signer.secret])
