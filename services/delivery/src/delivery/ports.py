@@ -8,8 +8,8 @@ from typing import Protocol
 from common.eligibility import Installation
 from common.events import ConversationSettled
 
-from delivery.domain.conversation import Contact, Conversation
 from delivery.domain.answer import Result
+from delivery.domain.conversation import Contact, Conversation
 from delivery.domain.fold import Folded
 from delivery.domain.note import Marker, Note, StoredNote
 from delivery.domain.row import Key, Known, Row

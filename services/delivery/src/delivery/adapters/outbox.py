@@ -1,0 +1,111 @@
+"""The outbox: outcomes leave the ledger for Kafka, each at least once, under its own fixed id."""
+
+import asyncio
+import contextlib
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+import asyncpg
+from aiokafka.errors import KafkaError
+from common import log
+from common.clock import Clock
+from common.events import DeliveryOutcome
+from common.health import Loop
+from common.kafka import publish
+from faststream.kafka import KafkaBroker
+from prometheus_client import Counter
+
+from delivery.adapters.postgres import STATEMENT_TIMEOUT_S, away_is_named
+from delivery.ports import LedgerAway
+
+_log = log.get(__name__)
+
+_BATCH = 200
+_IDLE_S = 0.2
+_TROUBLE_S = 1.0
+# A replica that took outcomes and died leaves them to the others after this.
+_TAKEN_FOR = timedelta(seconds=30)
+_PUBLISH_TIMEOUT_S = 20.0
+
+_published = Counter("lull_delivery_outcomes_published_total", "Outcomes sent", ["outcome"])
+
+_TAKE = """
+UPDATE ledger SET outbox_due_at = now() + $2::interval
+ WHERE id IN (SELECT id FROM ledger WHERE outbox_due_at <= now()
+              ORDER BY outbox_due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+RETURNING id, outbox
+"""
+# Exactly what was sent is taken out: more may have been added meanwhile.
+_DROP = """
+UPDATE ledger SET outbox = kept.outbox,
+       outbox_due_at = CASE WHEN kept.outbox = '[]' THEN NULL ELSE now() END
+  FROM (SELECT l.id, coalesce(jsonb_agg(item ORDER BY place)
+                              FILTER (WHERE item ->> 'outcome_id' <> ALL ($2::text[])), '[]')
+               AS outbox
+          FROM ledger l, jsonb_array_elements(l.outbox) WITH ORDINALITY AS o(item, place)
+         WHERE l.id = ANY ($1::bigint[]) GROUP BY l.id) kept
+ WHERE ledger.id = kept.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    pool: asyncpg.Pool
+    broker: KafkaBroker
+    topic: str
+    clock: Clock
+    source: str
+
+    async def run(self, stop: asyncio.Event, loop: Loop) -> None:
+        """Relay until asked to end; what cannot be sent now stays in its row."""
+        while not stop.is_set():
+            loop.beat()
+            pause = _IDLE_S
+            try:
+                if await self.relay():
+                    continue
+            except (LedgerAway, KafkaError, TimeoutError, OSError) as error:
+                _log.warning("outbox.held", error=type(error).__name__)
+                pause = _TROUBLE_S
+            await _wait(stop, pause)
+
+    async def relay(self) -> int:
+        """Send one batch; how many rows it came from."""
+        with away_is_named():
+            async with self.pool.acquire(timeout=STATEMENT_TIMEOUT_S) as connection:
+                taken = await connection.fetch(_TAKE, _BATCH, _TAKEN_FOR)
+        if not taken:
+            return 0
+        outcomes = [
+            DeliveryOutcome.model_validate(item)
+            for record in taken
+            for item in json.loads(record["outbox"])
+        ]
+        async with asyncio.timeout(_PUBLISH_TIMEOUT_S):
+            await asyncio.gather(*(self._publish(outcome) for outcome in outcomes))
+        with away_is_named():
+            async with self.pool.acquire(timeout=STATEMENT_TIMEOUT_S) as connection:
+                await connection.execute(
+                    _DROP,
+                    [record["id"] for record in taken],
+                    [outcome.outcome_id for outcome in outcomes],
+                )
+        return len(taken)
+
+    async def _publish(self, outcome: DeliveryOutcome) -> None:
+        await publish(
+            self.broker,
+            self.topic,
+            outcome.key(),
+            outcome,
+            source=self.source,
+            clock=self.clock,
+            event_id=outcome.outcome_id,
+        )
+        _published.labels(outcome.outcome).inc()
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

@@ -1,0 +1,314 @@
+"""The ledger in PostgreSQL: rows, claims with leases, and the outbox within the rows."""
+
+import json
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+from common.clock import Clock
+from common.events import ConversationSettled, DeliveryOutcome
+from common.outcomes import Outcome
+
+from delivery.adapters.rows import (
+    COLUMNS,
+    answer_columns,
+    known_columns,
+    request_columns,
+    row_of,
+)
+from delivery.domain.answer import Result, finished
+from delivery.domain.fold import Folded, fold, take_over
+from delivery.domain.ready import ready_at
+from delivery.domain.row import Key, Known, Row
+from delivery.ports import Claim, LeaseLost, LedgerAway
+
+STATEMENT_TIMEOUT_S = 10.0
+HEAL_AFTER = timedelta(minutes=10)
+# How many workspaces one claim looks into; the next claim goes on behind the last of them.
+_WORKSPACES_PER_CLAIM = 256
+
+# A loose scan: one index probe per workspace that has anything to do, then its oldest ready rows.
+# So a workspace with a million ready rows costs a claim as much as one with a single row.
+_CLAIM = f"""
+WITH RECURSIVE spaces AS (
+    (SELECT workspace_id FROM ledger
+      WHERE crm = $1 AND ready_at IS NOT NULL AND workspace_id > $2
+      ORDER BY workspace_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT l.workspace_id FROM ledger l
+             WHERE l.crm = $1 AND l.ready_at IS NOT NULL AND l.workspace_id > s.workspace_id
+             ORDER BY l.workspace_id LIMIT 1)
+      FROM spaces s WHERE s.workspace_id IS NOT NULL
+), visited AS (
+    SELECT workspace_id FROM spaces WHERE workspace_id IS NOT NULL LIMIT {_WORKSPACES_PER_CLAIM}
+), picked AS (
+    SELECT l.id FROM visited v CROSS JOIN LATERAL (
+        SELECT id FROM ledger
+         WHERE crm = $1 AND workspace_id = v.workspace_id AND ready_at <= now()
+         ORDER BY ready_at
+         LIMIT greatest(0, $4 - coalesce(
+               (SELECT r.n FROM unnest($5::text[], $6::int[]) AS r(w, n)
+                 WHERE r.w = v.workspace_id), 0))
+           FOR UPDATE SKIP LOCKED
+    ) l LIMIT $3
+)
+UPDATE ledger SET
+    taken = wanted, lease_token = $7, lease_owner = $8,
+    lease_until = now() + $9::interval, ready_at = now() + $9::interval
+  FROM picked WHERE ledger.id = picked.id
+RETURNING {COLUMNS.replace(" id,", " ledger.id,", 1)}
+"""  # noqa: S608 - constants only
+
+
+class PostgresLedger:
+    """The ledger's rows in PostgreSQL.
+
+    Args:
+        pool: may be unable to connect at first; every method then raises LedgerAway.
+        owner: this replica's name, for people who look at leases.
+        lease: how long a claimed row is its worker's.
+        share: attempts at once for one workspace.
+
+    """
+
+    def __init__(
+        self, pool: asyncpg.Pool, clock: Clock, *, owner: str, lease: timedelta, share: int
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._owner = owner
+        self._lease = lease
+        self._share = share
+        self._claimed_last: dict[str, str] = {}
+
+    async def fold(self, key: Key, event: ConversationSettled, apps: tuple[str, ...]) -> Folded:
+        now = self._clock.now()
+        async with self._transaction() as connection:
+            row_id, row = await _locked_or_new(connection, key)
+            folded = fold(row, event, apps, now)
+            if folded.accepted:
+                at = None if row.leased else ready_at(folded.row, now)
+                await _update(
+                    connection,
+                    row_id,
+                    request_columns(folded.row) | ({} if row.leased else {"ready_at": at}),
+                    folded.row.outcomes,
+                )
+        return folded
+
+    async def claim(self, crm: str, limit: int, running: dict[str, int]) -> list[Claim]:
+        good_until = time.monotonic() + self._lease.total_seconds()
+        after = self._claimed_last.get(crm, "")
+        token = uuid4()
+        async with self._connection() as connection:
+            records = await connection.fetch(
+                _CLAIM,
+                crm,
+                after,
+                limit,
+                self._share,
+                list(running),
+                list(running.values()),
+                token,
+                self._owner,
+                self._lease,
+            )
+        claims = [Claim(row_of(record), str(token), good_until) for record in records]
+        # The next claim begins behind the workspaces served now; at the end it starts over.
+        last = max((claim.row.key.workspace_id for claim in claims), default="")
+        self._claimed_last[crm] = last if len(claims) == limit else ""
+        return claims
+
+    async def save(self, claim: Claim, known: Known) -> None:
+        columns = known_columns(known)
+        names = ", ".join(f"{name} = ${n}" for n, name in enumerate(columns, start=6))
+        # Somebody else may have asked for a later look meanwhile.
+        names = names.replace("heal_at = ", "heal_at = greatest(heal_at, ") + ")"
+        key = claim.row.key
+        async with self._connection() as connection:
+            status = await connection.execute(
+                f"UPDATE ledger SET {names} WHERE workspace_id = $1 AND conversation_id = $2 "  # noqa: S608 - our own column names
+                "AND crm = $3 AND crm_account = $4 AND lease_token = $5",
+                *_key_values(key),
+                claim.token,
+                *columns.values(),
+            )
+        if status != "UPDATE 1":
+            raise LeaseLost
+
+    async def finish(self, claim: Claim, result: Result) -> Row:
+        async with self._transaction() as connection:
+            return await self._finish(connection, claim, result)
+
+    async def move(self, claim: Claim, to: Key, result: Result) -> None:
+        now = self._clock.now()
+        async with self._transaction() as connection:
+            # Rows are locked in one order everywhere, or two moves could wait for each other.
+            await _lock_in_order(connection, claim.row.key, to)
+            moved = await self._finish(connection, claim, result, keep_open=False)
+            row_id, row = await _locked_or_new(connection, to)
+            taken_over = take_over(row, moved.requests)
+            at = {} if row.leased else {"ready_at": ready_at(taken_over, now)}
+            await _update(connection, row_id, request_columns(taken_over) | at, ())
+
+    async def _finish(
+        self,
+        connection: "asyncpg.pool.PoolConnectionProxy[Any]",
+        claim: Claim,
+        result: Result,
+        *,
+        keep_open: bool = True,
+    ) -> Row:
+        now = self._clock.now()
+        record = await connection.fetchrow(
+            f"SELECT {COLUMNS} FROM ledger WHERE workspace_id = $1 AND conversation_id = $2 "  # noqa: S608 - constants only
+            "AND crm = $3 AND crm_account = $4 AND lease_token = $5 FOR UPDATE",
+            *_key_values(claim.row.key),
+            claim.token,
+        )
+        if record is None:
+            raise LeaseLost
+        answered = finished(row_of(record), result, now)
+        kept = answered if keep_open else replace(answered, requests=(), done=answered.taken)
+        await _update(
+            connection,
+            record["id"],
+            answer_columns(kept)
+            | {
+                "ready_at": ready_at(kept, now),
+                "lease_token": None,
+                "lease_owner": None,
+                "lease_until": None,
+            },
+            answered.outcomes,
+        )
+        return answered
+
+    async def read(self, key: Key) -> Row | None:
+        async with self._connection() as connection:
+            record = await connection.fetchrow(
+                f"SELECT {COLUMNS} FROM ledger WHERE workspace_id = $1 "  # noqa: S608 - constants only
+                "AND conversation_id = $2 AND crm = $3 AND crm_account = $4",
+                *_key_values(key),
+            )
+        return row_of(record) if record else None
+
+    async def heal(self, key: Key) -> None:
+        heal_at = self._clock.now() + HEAL_AFTER
+        async with self._connection() as connection:
+            await connection.execute(
+                "UPDATE ledger SET heal_at = $5, ready_at = CASE WHEN lease_until > now() "
+                "THEN ready_at ELSE least(ready_at, $5) END "
+                "WHERE workspace_id = $1 AND conversation_id = $2 "
+                "AND crm = $3 AND crm_account = $4",
+                *_key_values(key),
+                heal_at,
+            )
+
+    async def wake(self, workspace_id: str, crm: str) -> int:
+        async with self._connection() as connection:
+            status = await connection.execute(
+                "UPDATE ledger SET not_before_retry = NULL, ready_at = now() "
+                "WHERE workspace_id = $1 AND crm = $2 AND waiting = 'reconnect' "
+                "AND (lease_until IS NULL OR lease_until <= now())",
+                workspace_id,
+                crm,
+            )
+        return int(status.split()[-1])
+
+    @asynccontextmanager
+    async def _connection(
+        self,
+    ) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[Any]"]:
+        with away_is_named():
+            async with self._pool.acquire(timeout=STATEMENT_TIMEOUT_S) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _transaction(
+        self,
+    ) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[Any]"]:
+        async with self._connection() as connection, connection.transaction():
+            yield connection
+
+
+# What PostgreSQL may answer while it restarts, fails over, is full or not migrated yet.
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+
+
+@contextmanager
+def away_is_named() -> Iterator[None]:
+    """Turn whatever says that PostgreSQL cannot answer into LedgerAway."""
+    try:
+        yield
+    except _AWAY as error:
+        raise LedgerAway(type(error).__name__) from error
+
+
+def _key_values(key: Key) -> tuple[str, str, str, str]:
+    return key.workspace_id, key.conversation_id, key.crm, key.crm_account
+
+
+async def _locked_or_new(
+    connection: "asyncpg.pool.PoolConnectionProxy[Any]", key: Key
+) -> tuple[int, Row]:
+    select = (
+        f"SELECT {COLUMNS} FROM ledger WHERE workspace_id = $1 AND conversation_id = $2 "  # noqa: S608 - constants only
+        "AND crm = $3 AND crm_account = $4 FOR UPDATE"
+    )
+    record = await connection.fetchrow(select, *_key_values(key))
+    if record is None:
+        await connection.execute(
+            "INSERT INTO ledger (workspace_id, conversation_id, crm, crm_account) "
+            "VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            *_key_values(key),
+        )
+        record = await connection.fetchrow(select, *_key_values(key))
+    if record is None:  # rows are never deleted while their installation lives
+        raise LedgerAway("row_vanished")
+    return record["id"], row_of(record)
+
+
+async def _lock_in_order(connection: "asyncpg.pool.PoolConnectionProxy[Any]", *keys: Key) -> None:
+    for key in sorted(keys, key=_key_values):
+        await _locked_or_new(connection, key)
+
+
+async def _update(
+    connection: "asyncpg.pool.PoolConnectionProxy[Any]",
+    row_id: int,
+    columns: Mapping[str, object],
+    outcomes: Iterable[DeliveryOutcome],
+) -> None:
+    sent = [outcome.model_dump(mode="json", exclude_none=True) for outcome in outcomes]
+    latest = {
+        outcome["app"]: outcome for outcome in sent if outcome["outcome"] != Outcome.SUPERSEDED
+    }
+    names = ", ".join(f"{name} = ${n}" for n, name in enumerate(columns, start=4))
+    await connection.execute(
+        f"UPDATE ledger SET {names}, outbox = outbox || $2::jsonb, latest = latest || $3::jsonb, "  # noqa: S608 - our own column names
+        "outbox_due_at = CASE WHEN $2::jsonb = '[]' THEN outbox_due_at ELSE now() END "
+        "WHERE id = $1",
+        row_id,
+        json.dumps(sent),
+        json.dumps(latest),
+        *columns.values(),
+    )

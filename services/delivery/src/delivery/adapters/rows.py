@@ -1,0 +1,191 @@
+"""Ledger rows between PostgreSQL's columns and our values."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from common.events import CrmPerson, Trigger
+from common.updates import Update
+
+from delivery.domain.row import (
+    Key,
+    Known,
+    Lost,
+    Request,
+    Row,
+    UnknownWrite,
+    Waiting,
+    Written,
+)
+
+COLUMNS = """
+    id, workspace_id, conversation_id, crm, crm_account, wanted, taken, done, open_requests,
+    seen_actions, answered_through_at, answered_through_part, not_before_quiet, not_before_retry,
+    waiting, reason, attempts, failing_since, looks, person_id, note_id, note_period,
+    note_through_at, note_through_part, activity_id, activity_through_at, activity_through_part,
+    unknown_write, unknown_activity, lost, lost_through_at, lost_through_part, handed_over, heal_at,
+    lease_token, lease_until > now() AS leased
+"""
+
+
+def row_of(record: Mapping[str, Any]) -> Row:
+    return Row(
+        key=Key(
+            record["workspace_id"],
+            record["conversation_id"],
+            record["crm"],
+            record["crm_account"],
+        ),
+        wanted=record["wanted"],
+        taken=record["taken"],
+        done=record["done"],
+        requests=tuple(_request(item) for item in json.loads(record["open_requests"])),
+        seen_actions=tuple(record["seen_actions"]),
+        answered_through=_update(record, "answered_through"),
+        not_before_quiet=record["not_before_quiet"],
+        not_before_retry=record["not_before_retry"],
+        waiting=Waiting(record["waiting"]) if record["waiting"] else None,
+        reason=record["reason"],
+        attempts=record["attempts"],
+        failing_since=record["failing_since"],
+        looks=record["looks"],
+        leased=bool(record["leased"]),
+        known=_known(record),
+    )
+
+
+def request_columns(row: Row) -> dict[str, Any]:
+    """What intake changes."""
+    return {
+        "wanted": row.wanted,
+        "open_requests": json.dumps([_request_json(request) for request in row.requests]),
+        "seen_actions": list(row.seen_actions),
+    }
+
+
+def answer_columns(row: Row) -> dict[str, Any]:
+    """What a finished attempt changes."""
+    return {
+        **request_columns(row),
+        "done": row.done,
+        **_update_columns("answered_through", row.answered_through),
+        "not_before_quiet": row.not_before_quiet,
+        "not_before_retry": row.not_before_retry,
+        "waiting": row.waiting,
+        "reason": row.reason,
+        "attempts": row.attempts,
+        "failing_since": row.failing_since,
+        "looks": row.looks,
+        **known_columns(row.known),
+    }
+
+
+def known_columns(known: Known) -> dict[str, Any]:
+    note, activity = known.note, known.activity
+    return {
+        "person_id": known.person_id,
+        "note_id": note.id if note else None,
+        "note_period": note.period if note else None,
+        **_update_columns("note_through", note.through if note else None),
+        "activity_id": activity.id if activity else None,
+        **_update_columns("activity_through", activity.through if activity else None),
+        "unknown_write": _unknown_json(known.unknown_note),
+        "unknown_activity": _unknown_json(known.unknown_activity),
+        "lost": known.lost,
+        **_update_columns("lost_through", known.lost_through),
+        "handed_over": known.handed_over,
+        "heal_at": known.heal_at,
+    }
+
+
+def _known(record: Mapping[str, Any]) -> Known:
+    return Known(
+        person_id=record["person_id"],
+        note=Written(record["note_id"], record["note_period"], _update(record, "note_through"))
+        if record["note_id"]
+        else None,
+        activity=Written(record["activity_id"], None, _update(record, "activity_through"))
+        if record["activity_id"]
+        else None,
+        unknown_note=_unknown(record["unknown_write"]),
+        unknown_activity=_unknown(record["unknown_activity"]),
+        lost=Lost(record["lost"]) if record["lost"] else None,
+        lost_through=_update(record, "lost_through"),
+        handed_over=record["handed_over"],
+        heal_at=record["heal_at"],
+    )
+
+
+def _update(record: Mapping[str, Any], name: str) -> Update | None:
+    at, part = record[f"{name}_at"], record[f"{name}_part"]
+    return None if at is None else Update(at, part)
+
+
+def _update_columns(name: str, update: Update | None) -> dict[str, Any]:
+    return {
+        f"{name}_at": update.updated_at if update else None,
+        f"{name}_part": update.part_id if update else None,
+    }
+
+
+def _update_of(value: list[Any] | None) -> Update | None:
+    return Update(datetime.fromisoformat(value[0]), value[1]) if value else None
+
+
+def _update_json(update: Update | None) -> list[Any] | None:
+    return [update.updated_at.isoformat(), update.part_id] if update else None
+
+
+def _unknown(value: str | None) -> UnknownWrite | None:
+    if value is None:
+        return None
+    fields = json.loads(value)
+    return UnknownWrite(
+        fields["person_id"],
+        fields["period"],
+        datetime.fromisoformat(fields["started_at"]),
+        _update_of(fields["through"]),
+        fields["probes"],
+    )
+
+
+def _unknown_json(unknown: UnknownWrite | None) -> str | None:
+    if unknown is None:
+        return None
+    return json.dumps(
+        {
+            "person_id": unknown.person_id,
+            "period": unknown.period,
+            "started_at": unknown.started_at.isoformat(),
+            "through": _update_json(unknown.through),
+            "probes": unknown.probes,
+        }
+    )
+
+
+def _request(fields: dict[str, Any]) -> Request:
+    return Request(
+        number=fields["number"],
+        trigger=Trigger(fields["trigger"]),
+        app=fields["app"],
+        asked_at=datetime.fromisoformat(fields["asked_at"]),
+        update=_update_of(fields.get("update")),
+        action_id=fields.get("action_id"),
+        actor_id=fields.get("actor_id"),
+        person=CrmPerson(**fields["person"]) if fields.get("person") else None,
+    )
+
+
+def _request_json(request: Request) -> dict[str, Any]:
+    fields = {
+        "number": request.number,
+        "trigger": request.trigger,
+        "app": request.app,
+        "asked_at": request.asked_at.isoformat(),
+        "update": _update_json(request.update),
+        "action_id": request.action_id,
+        "actor_id": request.actor_id,
+        "person": request.person.model_dump() if request.person else None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}

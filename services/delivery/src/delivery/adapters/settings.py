@@ -1,0 +1,194 @@
+"""settings over HTTP: installations, and valid ways into CRMs and Intercom.
+
+Answers are held for up to a minute and dropped as soon as settings says that something changed.
+Tokens are held in memory only, and never longer than they are good for.
+"""
+
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import httpx
+from common.clock import Clock
+from common.eligibility import Installation
+from common.http import send
+from pydantic import ValidationError
+
+from delivery.ports import (
+    CrmAccess,
+    Gone,
+    IntercomAccess,
+    ReconnectNeeded,
+    RetryLater,
+    SettingsAway,
+)
+
+HELD_FOR_S = 60.0
+_DEADLINE = timedelta(seconds=10)
+_ANSWER_MAX_BYTES = 1024 * 1024
+# A token is not used in its last moments: a call may take a while to arrive.
+_TOKEN_MARGIN = timedelta(seconds=30)
+
+Kept = TypeVar("Kept")
+
+
+@dataclass(slots=True)
+class _Held:
+    value: Any
+    until: float  # monotonic
+
+
+@dataclass(slots=True)
+class HttpSettings:
+    client: httpx.AsyncClient  # base URL is settings' internal listener, with our credential
+    clock: Clock
+    monotonic: Callable[[], float] = time.monotonic
+    _held: dict[tuple[str, ...], _Held] = field(default_factory=dict)
+    _changes: dict[str, int] = field(default_factory=dict)  # per workspace, to drop late answers
+
+    def forget(self, workspace_id: str) -> None:
+        """Something of this workspace changed: the next look asks settings."""
+        self._changes[workspace_id] = self._changes.get(workspace_id, 0) + 1
+        for place in [place for place in self._held if place[1] == workspace_id]:
+            del self._held[place]
+
+    async def installation(
+        self, workspace_id: str, app: str, *, fresh: bool = False
+    ) -> Installation | None:
+        place = ("installation", workspace_id, app)
+
+        async def ask() -> tuple[Installation | None, float]:
+            answer = await self._send(
+                "GET", f"/internal/v1/installations/{workspace_id}/{app}", missing_is=None
+            )
+            installation = None if answer is None else _read(Installation.model_validate, answer)
+            return installation, HELD_FOR_S
+
+        return await self._kept(place, ask, fresh=fresh)
+
+    async def crm_access(
+        self, workspace_id: str, app: str, *, rejected: str | None = None
+    ) -> CrmAccess:
+        async def ask() -> tuple[CrmAccess, float]:
+            answer = await self._send(
+                "POST",
+                f"/internal/v1/crm-access/{workspace_id}/{app}",
+                json={"rejected_token_hash": _hash(rejected)},
+            )
+            access = _read(_crm_access, answer)
+            left = (access.expires_at - _TOKEN_MARGIN - self.clock.now()).total_seconds()
+            return access, min(HELD_FOR_S, left)
+
+        return await self._kept(("crm", workspace_id, app), ask, fresh=rejected is not None)
+
+    async def intercom_access(
+        self, workspace_id: str, *, rejected: str | None = None
+    ) -> IntercomAccess:
+        async def ask() -> tuple[IntercomAccess, float]:
+            answer = await self._send(
+                "POST",
+                f"/internal/v1/intercom-access/{workspace_id}",
+                json={"rejected_token_hash": _hash(rejected)},
+            )
+            return _read(_intercom_access, answer), HELD_FOR_S
+
+        return await self._kept(("intercom", workspace_id), ask, fresh=rejected is not None)
+
+    async def _kept(
+        self,
+        place: tuple[str, ...],
+        ask: Callable[[], Awaitable[tuple[Kept, float]]],
+        *,
+        fresh: bool,
+    ) -> Kept:
+        held = self._held.get(place)
+        if held is not None and not fresh and held.until > self.monotonic():
+            value: Kept = held.value
+            return value
+        asked_at, changes = self.monotonic(), self._changes.get(place[1], 0)
+        value, for_s = await ask()
+        if for_s > 0 and changes == self._changes.get(place[1], 0):
+            self._held[place] = _Held(value, asked_at + for_s)
+        return value
+
+    async def _send(self, method: str, path: str, **options: Any) -> Any:
+        may_miss = "missing_is" in options
+        missing_is = options.pop("missing_is", None)
+        try:
+            response = await send(
+                self.client,
+                self.client.build_request(method, path, **options),
+                _DEADLINE,
+                _ANSWER_MAX_BYTES,
+            )
+        except (httpx.HTTPError, OSError, TimeoutError) as error:
+            raise SettingsAway("settings_unreachable") from error
+        if response.status_code == 404 and "title" in _body(response):
+            # Its own answer; a 404 from anything in between says nothing about an installation.
+            if may_miss:
+                return missing_is
+            raise Gone
+        if response.status_code == 409 and _body(response).get("code") == "reconnect_needed":
+            raise ReconnectNeeded("reconnect_needed")
+        if response.status_code == 503 and not may_miss:
+            # The vendor's token endpoint is away, or settings' own database.
+            retry_after = _retry_after(response, self.clock.now())
+            raise RetryLater("settings_503", retry_after)
+        if response.status_code != 200:
+            raise SettingsAway(f"settings_http_{response.status_code}")
+        try:
+            return response.json()
+        except ValueError as error:
+            raise SettingsAway("settings_unreadable") from error
+
+
+def _read(build: Callable[[Any], Kept], answer: object) -> Kept:
+    try:
+        return build(answer)
+    except (ValidationError, KeyError, TypeError, ValueError) as error:
+        raise SettingsAway("settings_unreadable") from error
+
+
+def _crm_access(answer: dict[str, Any]) -> CrmAccess:
+    return CrmAccess(
+        access_token=answer["access_token"],
+        api_base=answer["api_base"],
+        account_id=str(answer["account_id"]),
+        user_id=None if answer.get("user_id") is None else str(answer["user_id"]),
+        expires_at=datetime.fromisoformat(answer["expires_at"]),
+    )
+
+
+def _intercom_access(answer: dict[str, Any]) -> IntercomAccess:
+    return IntercomAccess(
+        access_token=answer["access_token"],
+        api_base=answer["api_base"],
+        link_base=answer["link_base"],
+        workspace_id=answer["workspace_id"],
+    )
+
+
+def _body(response: httpx.Response) -> dict[str, Any]:
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _retry_after(response: httpx.Response, now: datetime) -> timedelta | None:
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isdecimal() and len(value) < 10:
+        return timedelta(seconds=int(value))
+    try:
+        return max(timedelta(0), parsedate_to_datetime(value) - now)
+    except (ValueError, TypeError):
+        return None
+
+
+def _hash(token: str | None) -> str | None:
+    return None if token is None else hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,256 @@
+"""delivery's composition root: config, adapters, handlers, running loops."""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import random
+import socket
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import httpx
+from common import log
+from common.clock import SystemClock
+from common.consuming import wait_for_topics
+from common.health import Health, Need
+from common.http import new_client
+from common.kafka import new_broker, start_when_reachable
+from common.service import Listener, run, serve
+from common.topics import CONVERSATION_SETTLED, DELIVERY_OUTCOME, SETTINGS_CHANGED
+from faststream.kafka import KafkaBroker
+
+from delivery.adapters import schema
+from delivery.adapters.crm import crm_for
+from delivery.adapters.history import PostgresHistory
+from delivery.adapters.intercom import Intercom, conversation_link
+from delivery.adapters.outbox import Outbox
+from delivery.adapters.postgres import STATEMENT_TIMEOUT_S, PostgresLedger, away_is_named
+from delivery.adapters.settings import HttpSettings
+from delivery.api import delivery_api
+from delivery.attempt import Attempts
+from delivery.config import DeliveryConfig
+from delivery.domain.backoff import Schedule
+from delivery.handlers import Delivery
+from delivery.ports import LedgerAway
+from delivery.subscribers import SettledConsumer, settings_changed_router
+from delivery.worker import Worker
+from delivery.working import Limits, Needs
+
+_log = log.get(__name__)
+
+# Attempts may finish within this after SIGTERM; all in all a stop takes less than ten seconds.
+DRAIN_FOR = timedelta(seconds=6)
+_SCHEMA_LOOK_S = 1.0
+_SCHEMA_RELOOK_S = 5.0
+
+LoopBody = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m delivery",
+        description="delivery: a settled conversation becomes one note in the CRM. Configured by "
+        "LULL_... variables, see docs/configuration.md.",
+    )
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=["serve", "migrate"],
+        default="serve",
+        help="serve (default), or bring the database's schema up to date",
+    )
+    command = parser.parse_args().command
+    config = DeliveryConfig.load()
+    log.configure("delivery", config.log_level)
+    run(_migrate(config) if command == "migrate" else serve_delivery(config))
+
+
+async def _migrate(config: DeliveryConfig) -> None:
+    before, now = await schema.migrate(config.delivery_database_url.get_secret_value())
+    _log.info("schema.migrated", before=before, now=now)
+
+
+async def serve_delivery(config: DeliveryConfig) -> None:
+    health, clock = Health("delivery"), SystemClock()
+    postgres, kafka = health.need("postgres"), health.need("kafka")
+    pool = await _pool(config)
+    settings_client = new_client(
+        config.delivery_settings_url,
+        headers={"Authorization": f"Bearer {config.delivery_settings_token.get_secret_value()}"},
+    )
+    settings = HttpSettings(settings_client, clock)
+    broker = new_broker(config, "lull-delivery")
+    prefix = config.kafka_topic_prefix
+    intercom = Intercom()
+    ledger = PostgresLedger(
+        pool,
+        clock,
+        owner=config.delivery_instance_id or f"{socket.gethostname()}-{os.getpid()}",
+        lease=config.lease,
+        share=config.delivery_workspace_share,
+    )
+    limits = Limits(
+        quiet_period=config.quiet_period,
+        call_deadline=config.call_deadline,
+        schedule=Schedule(
+            first=timedelta(seconds=config.delivery_backoff_first_s),
+            in_all=timedelta(seconds=config.delivery_retry_for_s),
+        ),
+        several_persons=config.delivery_several_persons,
+        random=random.random,
+    )
+    loops: dict[str, LoopBody] = {}
+    consumers: list[SettledConsumer] = []
+    deliveries: list[Delivery] = []
+    crms = {name: crm_for(name) for name in config.delivery_crms}
+    for name, crm in crms.items():
+        needs = Needs(settings, intercom, crm, ledger, clock, conversation_link, limits)
+        worker = Worker(
+            name,
+            ledger,
+            Attempts(needs),
+            concurrency=config.delivery_concurrency,
+            share=config.delivery_workspace_share,
+        )
+        delivery = Delivery(name, ledger, settings, settings.forget, worker.wake)
+        consumer = SettledConsumer(
+            delivery,
+            broker,
+            config,
+            health,
+            health.need(f"consumer {name}"),
+            clock,
+            config.delivery_instance_id,
+        )
+        broker.include_router(consumer.router)
+        deliveries.append(delivery)
+        consumers.append(consumer)
+        loops[f"worker {name}"] = _working(worker, health)
+        loops[f"watch {name}"] = _watching(consumer)
+    broker.include_router(settings_changed_router(deliveries, config))
+    outbox = Outbox(pool, broker, prefix + DELIVERY_OUTCOME, clock, "delivery")
+    connected = asyncio.Event()
+    topics = [prefix + name for name in (CONVERSATION_SETTLED, SETTINGS_CHANGED, DELIVERY_OUTCOME)]
+    loops["kafka"] = _consuming(broker, consumers, config, topics, kafka, connected)
+    loops["outbox"] = _relaying(outbox, health, connected)
+    loops["schema"] = _schema_watch(pool, postgres)
+    loops["settings"] = _settings_watch(settings_client, health.peer("settings"))
+
+    async def close() -> None:
+        await broker.stop()
+        await intercom.aclose()
+        for crm in crms.values():
+            await crm.aclose()
+        await settings_client.aclose()
+        pool.terminate()
+
+    api = delivery_api(PostgresHistory(pool))
+    listeners = [
+        Listener("api", api, config.delivery_host, config.delivery_port),
+        Listener("health", health.app(), config.health_host, config.delivery_health_port),
+    ]
+    await serve(health, listeners, loops, close)
+
+
+async def _pool(config: DeliveryConfig) -> asyncpg.Pool:
+    """Connects only when first needed, so that a start with PostgreSQL down waits and recovers."""
+    return await asyncpg.create_pool(
+        config.delivery_database_url.get_secret_value(),
+        min_size=0,
+        max_size=config.delivery_database_connections,
+        timeout=STATEMENT_TIMEOUT_S,
+        command_timeout=STATEMENT_TIMEOUT_S,
+    )
+
+
+def _working(worker: Worker, health: Health) -> LoopBody:
+    loop = health.loop(f"worker {worker.crm}")
+    return lambda stop: worker.run(stop, loop, DRAIN_FOR)
+
+
+def _watching(consumer: SettledConsumer) -> LoopBody:
+    return lambda stop: consumer.careful.watch(stop, consumer.consumer)
+
+
+def _relaying(outbox: Outbox, health: Health, connected: asyncio.Event) -> LoopBody:
+    loop = health.loop("outbox")
+
+    async def relay(stop: asyncio.Event) -> None:
+        while not connected.is_set() and not stop.is_set():
+            loop.beat()
+            await _pause(stop, 0.5)
+        await outbox.run(stop, loop)
+
+    return relay
+
+
+def _consuming(
+    broker: KafkaBroker,
+    consumers: list[SettledConsumer],
+    config: DeliveryConfig,
+    topics: list[str],
+    need: Need,
+    connected: asyncio.Event,
+) -> LoopBody:
+    async def start() -> None:
+        await wait_for_topics(config, topics, need)
+        await start_when_reachable(broker, need)
+        connected.set()
+
+    async def consume(stop: asyncio.Event) -> None:
+        starting, stopping = asyncio.create_task(start()), asyncio.create_task(stop.wait())
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            await stop.wait()
+        starting.cancel()
+        for consumer in consumers:
+            consumer.careful.stop()
+
+    return consume
+
+
+def _schema_watch(pool: asyncpg.Pool, need: Need) -> LoopBody:
+    """PostgreSQL is there, and migrated as far as this code needs."""
+    head = schema.head()
+
+    async def watch(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                with away_is_named():
+                    async with pool.acquire(timeout=STATEMENT_TIMEOUT_S) as connection:
+                        current = await schema.current(connection)
+            except LedgerAway:
+                need.missing("PostgreSQL cannot be reached")
+            else:
+                # A newer schema is fine: migrations keep the code before them working.
+                if current is None or current < head:
+                    need.missing(schema.MISSING)
+                else:
+                    need.met()
+            await _pause(stop, _SCHEMA_LOOK_S if need.fault else _SCHEMA_RELOOK_S)
+
+    return watch
+
+
+def _settings_watch(client: httpx.AsyncClient, peer: Need) -> LoopBody:
+    async def watch(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                async with asyncio.timeout(2.0):
+                    await client.get("/")
+            except (httpx.HTTPError, OSError, TimeoutError):
+                peer.missing("cannot be reached")
+            else:
+                peer.met()
+            await _pause(stop, 5.0)
+
+    return watch
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

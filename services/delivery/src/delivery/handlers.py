@@ -1,0 +1,73 @@
+"""What a settled event and a change of settings mean for delivery."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from common import log
+from common.catalog import App, apps_of
+from common.events import ConversationSettled, SettingsChanged
+from prometheus_client import Counter
+
+from delivery.domain.row import Key
+from delivery.ports import Ledger, SettingsPort
+
+_log = log.get(__name__)
+
+_accepted = Counter("lull_delivery_events_accepted_total", "Settled events accepted", ["crm"])
+_repeated = Counter("lull_delivery_events_repeated_total", "Settled events known before", ["crm"])
+_not_installed = Counter(
+    "lull_delivery_events_not_installed_total", "Settled events for apps not installed", ["app"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One CRM's side of what arrives."""
+
+    crm: str
+    ledger: Ledger
+    settings: SettingsPort
+    forget: Callable[[str], None]  # drops what is held of a workspace's settings
+    work_arrived: Callable[[], None]
+
+    async def enqueue(self, event: ConversationSettled) -> None:
+        """Put the event into the ledger, once per CRM account that it concerns.
+
+        Raises:
+            SettingsAway: which apps are installed is not known, and not guessed.
+            LedgerAway: not taken in.
+
+        """
+        asked: dict[str, list[str]] = {}
+        for app in self._meant(event):
+            installation = await self.settings.installation(event.workspace_id, app.key)
+            if installation is None:
+                _not_installed.labels(app.key).inc()
+            else:
+                asked.setdefault(installation.crm_account, []).append(app.key)
+        for crm_account, apps in asked.items():
+            key = Key(event.workspace_id, event.conversation_id, self.crm, crm_account)
+            folded = await self.ledger.fold(key, event, tuple(apps))
+            _accepted.labels(self.crm).inc(folded.accepted)
+            _repeated.labels(self.crm).inc(folded.repeated)
+            _log.info(
+                "delivery.asked",
+                workspace=event.workspace_id,
+                conversation=event.conversation_id,
+                crm=self.crm,
+                trigger=event.trigger,
+                accepted=folded.accepted,
+            )
+            if folded.accepted:
+                self.work_arrived()
+
+    def _meant(self, event: ConversationSettled) -> list[App]:
+        return [app for app in apps_of(self.crm) if event.app in (None, app.key)]
+
+    async def settings_changed(self, event: SettingsChanged) -> None:
+        """Drop what is held, and let rows that wait for a reconnect try again."""
+        self.forget(event.workspace_id)
+        if event.app not in {app.key for app in apps_of(self.crm)}:
+            return
+        if await self.ledger.wake(event.workspace_id, self.crm):
+            self.work_arrived()

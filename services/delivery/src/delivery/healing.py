@@ -1,0 +1,93 @@
+"""Ten minutes after an unknown end: a create that took effect late after all is taken back.
+
+Surplus notes and activities with exactly our marker and by our user are deleted; the recorded one
+is kept, or where none is recorded the oldest is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from common import log
+from common.catalog import apps_of
+
+from delivery.domain.answer import Result
+from delivery.domain.note import Marker, StoredNote
+from delivery.domain.plan import is_by_us
+from delivery.domain.row import Known, Written
+from delivery.ports import CrmAccess, GiveUp, Gone, ReconnectNeeded, RetryLater, TokenRejected
+from delivery.working import HEAL_AFTER, Needs, Working, as_activity_crm
+
+_log = log.get(__name__)
+
+# Creates of one row lie within the days of its retries; surplus ones are looked for that far back.
+_LOOK_BACK = timedelta(days=4)
+
+
+async def heal(needs: Needs, working: Working) -> Result:
+    """Look the row's person over; what cannot be done now is done ten minutes later."""
+    known = working.known
+    try:
+        app = await _app(needs, working)
+        person_id = known.person_id
+        if app is not None and person_id is not None and known.lost is None:
+            access = await needs.settings.crm_access(working.row.key.workspace_id, app)
+            known = await _heal_notes(needs, working, access, known, person_id)
+            if needs.crm.has_activity:
+                known = await _heal_activities(needs, working, access, known, person_id)
+    except (RetryLater, TokenRejected, ReconnectNeeded, GiveUp, Gone) as error:
+        _log.warning("delivery.healing_postponed", error=type(error).__name__)
+        later = replace(working.known, heal_at=needs.clock.now() + HEAL_AFTER)
+        return Result(later, healed_at=working.known.heal_at)
+    return Result(known, healed_at=working.known.heal_at)
+
+
+async def _app(needs: Needs, working: Working) -> str | None:
+    key = working.row.key
+    for app in apps_of(key.crm):
+        installation = await needs.settings.installation(key.workspace_id, app.key)
+        if installation is not None and installation.crm_account == key.crm_account:
+            return app.key
+    return None
+
+
+async def _heal_notes(
+    needs: Needs, working: Working, access: CrmAccess, known: Known, person_id: str
+) -> Known:
+    key, deadline = working.row.key, needs.limits.call_deadline
+    period = known.note.period if known.note else None
+    marker = Marker(key.workspace_id, key.conversation_id, period)
+    since = needs.clock.now() - _LOOK_BACK
+    found = await needs.crm.notes_marked(access, person_id, marker, since, deadline)
+    kept, surplus = _sorted(found, access, known.note.id if known.note else None)
+    for note in surplus:
+        await needs.crm.delete_note(access, note.id, deadline)
+        _log.info("delivery.healed", kind="note", conversation=key.conversation_id)
+    if known.note is None and kept is not None:
+        return replace(known, note=Written(kept.id, period, None))
+    return known
+
+
+async def _heal_activities(
+    needs: Needs, working: Working, access: CrmAccess, known: Known, person_id: str
+) -> Known:
+    key, deadline, crm = working.row.key, needs.limits.call_deadline, as_activity_crm(needs.crm)
+    marker = Marker(key.workspace_id, key.conversation_id)
+    since = needs.clock.now() - _LOOK_BACK
+    found = await crm.activities_marked(access, person_id, marker, since, deadline)
+    kept, surplus = _sorted(found, access, known.activity.id if known.activity else None)
+    for activity in surplus:
+        await crm.delete_activity(access, activity.id, deadline)
+        _log.info("delivery.healed", kind="activity", conversation=key.conversation_id)
+    if known.activity is None and kept is not None:
+        return replace(known, activity=Written(kept.id, None, None))
+    return known
+
+
+def _sorted(
+    found: Sequence[StoredNote], access: CrmAccess, recorded: str | None
+) -> tuple[StoredNote | None, list[StoredNote]]:
+    """The one to keep, and those to delete: nothing, unless the one to keep is among them."""
+    ours = [note for note in found if is_by_us(note, access.user_id)]
+    kept = next((note for note in ours if recorded is None or note.id == recorded), None)
+    return kept, [note for note in ours if kept is not None and note is not kept]

@@ -1,0 +1,112 @@
+"""Who among a row's requests may have the conversation written, and who has to wait."""
+
+from datetime import datetime, timedelta
+
+from common.eligibility import Installation, refused_by_conversation, refused_by_settings
+
+from delivery.domain.answer import Result, Verdict, Wait, spread
+from delivery.domain.backoff import next_try
+from delivery.domain.conversation import Conversation
+from delivery.domain.row import Row, Waiting
+from delivery.ports import RetryLater, SettingsAway
+from delivery.working import AccountChanged, Limits, Needs, NobodyLeft, Working
+
+# The announced reply is looked for again after these pauses: three looks within a minute.
+LOOK_AGAIN_AFTER = (timedelta(seconds=5), timedelta(seconds=15), timedelta(seconds=35))
+SETTINGS_LOOK_AFTER = timedelta(seconds=5)
+
+
+async def begin(needs: Needs, working: Working) -> None:
+    """Judge by what settings knows: whoever is left needs the conversation to be read."""
+    for app in sorted({request.app for request in working.left}):
+        installation = await needs.settings.installation(working.row.key.workspace_id, app)
+        _judge_by_settings(working, app, installation)
+
+
+async def look_again(needs: Needs, working: Working) -> float:
+    """Ask settings itself, right before a write; answers when it said so (monotonic).
+
+    Raises:
+        NobodyLeft: nobody is left by now, and nothing must be written.
+
+    """
+    looked_at = None
+    for app in sorted({request.app for request in working.left}):
+        installation = await needs.settings.installation(
+            working.row.key.workspace_id, app, fresh=True
+        )
+        looked_at = looked_at or needs.limits.monotonic()
+        _judge_by_settings(working, app, installation)
+    if looked_at is None or not working.left:
+        raise NobodyLeft
+    return looked_at
+
+
+def _judge_by_settings(working: Working, app: str, installation: Installation | None) -> None:
+    for request in [request for request in working.left if request.app == app]:
+        refused = refused_by_settings(request.trigger, installation)
+        if refused is not None:
+            working.refuse(request, refused)
+    if installation is None:
+        return
+    if installation.crm_account != working.row.key.crm_account:
+        raise AccountChanged(installation.crm_account)
+    working.installations[app] = installation
+
+
+def judge_by_conversation(
+    working: Working, conversation: Conversation, quiet_period: timedelta
+) -> None:
+    """The rest of the trigger table, on the fresh conversation (R7 to R9), and whether it is quiet.
+
+    Intercom's own clock says how old its newest reply is; ours may be off.
+    """
+    facts = conversation.facts()
+    for request in list(working.left):
+        installation = working.installations[request.app]
+        refused = refused_by_conversation(request.trigger, installation, facts, request.actor_id)
+        if refused is not None:
+            working.refuse(request, refused)
+        elif request.waits_for_quiet and facts.last_updated_at is not None:
+            quiet_at = facts.last_updated_at + quiet_period
+            if conversation.read_at < quiet_at:
+                working.left.remove(request)
+                working.quiet_at = quiet_at
+
+
+def is_stale(working: Working, conversation: Conversation) -> bool:
+    """Whether the announced reply is not in the text yet, and it is worth looking again."""
+    announced = [request.update for request in working.left]
+    if any(update is None for update in announced):
+        return False  # an action or a manual request wants what there is
+    newest = conversation.newest_update
+    newest_announced = max(update for update in announced if update is not None)
+    missing = newest is None or newest < newest_announced
+    return missing and working.row.looks < len(LOOK_AGAIN_AFTER)
+
+
+def result_of(working: Working, verdict: Verdict | None = None, wait: Wait | None = None) -> Result:
+    verdicts = dict(working.verdicts)
+    if verdict is not None:
+        verdicts |= spread(working.left, verdict)
+    if wait is None and working.quiet_at is not None:
+        wait = Wait(Waiting.QUIET, working.quiet_at)
+    return Result(working.known, verdicts, wait)
+
+
+def wait_after(error: RetryLater, row: Row, limits: Limits, now: datetime) -> Wait | None:
+    """How long to wait after this failure; None: the schedule is used up."""
+    if isinstance(error, SettingsAway):
+        until = now + SETTINGS_LOOK_AFTER * (0.5 + limits.random())
+        return Wait(Waiting.SETTINGS, until, error.reason)
+    at = next_try(
+        limits.schedule,
+        failures=row.attempts,
+        failing_since=row.failing_since,
+        retry_after=error.retry_after,
+        now=now,
+        random=limits.random,
+    )
+    if at is None:
+        return None
+    return Wait(Waiting.RETRY, at, error.reason, holds_connection=error.retry_after is not None)

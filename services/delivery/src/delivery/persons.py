@@ -1,0 +1,66 @@
+"""Which person of the CRM the note belongs to: exactly one, or none (R4)."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from common.outcomes import Outcome
+
+from delivery.domain.conversation import Conversation
+from delivery.ports import CrmAccess, Gone, IntercomAccess
+from delivery.working import Ended, Needs, Working
+
+
+@dataclass(slots=True)
+class Persons:
+    """Finds the person once per attempt."""
+
+    needs: Needs
+    working: Working
+    access: CrmAccess
+    intercom: IntercomAccess
+    conversation: Conversation
+    _found: str | None = field(default=None)
+
+    async def find(self) -> str:
+        """The id of the one person. Raises Ended where there is none, or no telling which."""
+        if self._found is None:
+            self._found = await self._by_id() or await self._by_address()
+        return self._found
+
+    def forget(self) -> None:
+        self._found = None
+
+    @property
+    def _deadline(self) -> timedelta:
+        return self.needs.limits.call_deadline
+
+    async def _by_id(self) -> str | None:
+        """The person that an action made or touched, else the one remembered."""
+        newest_first = sorted(self.working.left, key=lambda r: r.number, reverse=True)
+        # A lead is another kind of record; the contact behind it is looked up instead.
+        ids = [r.person.id for r in newest_first if r.person and r.person.kind != "lead"]
+        if self.working.known.person_id is not None:
+            ids.append(self.working.known.person_id)
+        for person_id in ids:
+            state = await self.needs.crm.person(self.access, person_id, self._deadline)
+            if state is not None:
+                return state.id
+        return None
+
+    async def _by_address(self) -> str:
+        if not self.conversation.contact_ids:
+            raise Ended(Outcome.NO_PERSON, "no_contact")
+        try:
+            contact = await self.needs.intercom.contact(
+                self.intercom, self.conversation.contact_ids[0], self._deadline
+            )
+        except Gone:
+            raise Ended(Outcome.NO_PERSON, "contact_gone") from None
+        ids = await self.needs.crm.find_persons(self.access, contact, self._deadline)
+        if not ids:
+            raise Ended(Outcome.NO_PERSON)
+        if len(ids) == 1:
+            return ids[0]
+        if self.needs.limits.several_persons == "none":
+            raise Ended(Outcome.SEVERAL_PERSONS)
+        return min(ids, key=lambda person_id: (len(person_id), person_id))

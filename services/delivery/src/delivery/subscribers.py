@@ -1,0 +1,146 @@
+"""Kafka in: settled conversations into the ledger, and what settings changed into the caches."""
+
+from collections.abc import Callable
+
+from aiokafka import AIOKafkaConsumer
+from common import log
+from common.clock import Clock
+from common.config import KafkaConfig
+from common.consuming import (
+    CarefulConsumer,
+    Held,
+    Record,
+    Unusable,
+    decode_raw,
+    header,
+    parse_raw,
+)
+from common.events import ConversationSettled, SettingsChanged
+from common.health import Health, Need
+from common.kafka import dead_letter
+from common.topics import CONVERSATION_SETTLED, SETTINGS_CHANGED
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaRouter
+from faststream.kafka.annotations import KafkaMessage
+from pydantic import ValidationError
+
+from delivery.handlers import Delivery
+from delivery.ports import LedgerAway, RetryLater
+
+_log = log.get(__name__)
+
+RECORD_MAX_BYTES = 64 * 1024  # ids and times: ours have a few hundred bytes
+_OURS = "lull."
+
+
+def settled_event(record: Record) -> ConversationSettled | None:
+    """The event; None for a tick or an event of a kind that is not for us.
+
+    Raises:
+        Unusable: it claims to be ours and cannot be read.
+
+    """
+    kind = header(record, "ce_type")
+    if kind and kind != ConversationSettled.type_name():
+        if kind.startswith(f"{_OURS}{ConversationSettled.__name__}."):
+            raise Unusable("unknown_version")
+        return None
+    if not record.value:
+        raise Unusable("no_value")
+    if len(record.value) > RECORD_MAX_BYTES:
+        raise Unusable("too_large")
+    try:
+        return ConversationSettled.model_validate_json(record.value)
+    except ValidationError:
+        raise Unusable("not_an_event") from None
+
+
+class SettledConsumer:
+    """One CRM's group on `conversation.settled`."""
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        broker: KafkaBroker,
+        config: KafkaConfig,
+        health: Health,
+        need: Need,
+        clock: Clock,
+        instance_id: str | None,
+    ) -> None:
+        self._delivery = delivery
+        self._broker = broker
+        self._clock = clock
+        self.topic = config.kafka_topic_prefix + CONVERSATION_SETTLED
+        self.careful = CarefulConsumer(
+            self._handle, self._set_aside, health.loop(f"consumer {delivery.crm}"), need
+        )
+        self.router = KafkaRouter()
+        subscriber = self.router.subscriber(
+            self.topic,
+            group_id=f"{config.kafka_topic_prefix}delivery-{delivery.crm}",
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            group_instance_id=instance_id,
+            listener=self.careful,
+            parser=parse_raw,
+            decoder=decode_raw,
+            no_reply=True,
+        )
+        self.consumer: Callable[[], AIOKafkaConsumer | None] = lambda: subscriber.consumer
+
+        @subscriber
+        async def on_conversation_settled(message: KafkaMessage) -> None:
+            consumer = subscriber.consumer
+            if consumer is not None:
+                await self.careful.on_record(consumer, message.raw_message)
+
+    async def _handle(self, record: Record) -> None:
+        event = settled_event(record)
+        if event is None:
+            return
+        try:
+            await self._delivery.enqueue(event)
+        except LedgerAway:
+            raise Held("ledger_away") from None
+        except RetryLater as error:
+            raise Held(error.reason) from None
+
+    async def _set_aside(self, record: Record, reason: str) -> None:
+        await dead_letter(
+            self._broker,
+            record,
+            reason,
+            source=f"delivery-{self._delivery.crm}",
+            clock=self._clock,
+        )
+
+
+def settings_changed_router(deliveries: list[Delivery], config: KafkaConfig) -> KafkaRouter:
+    """`settings.changed`, read whole by every replica: without a group, from the beginning."""
+    router = KafkaRouter()
+
+    @router.subscriber(
+        config.kafka_topic_prefix + SETTINGS_CHANGED,
+        group_id=None,
+        auto_offset_reset="earliest",
+        ack_policy=AckPolicy.MANUAL,
+        parser=parse_raw,
+        decoder=decode_raw,
+        no_reply=True,
+    )
+    async def on_settings_changed(message: KafkaMessage) -> None:
+        record: Record = message.raw_message
+        try:
+            event = SettingsChanged.model_validate_json(record.value or b"")
+        except ValidationError:
+            _log.warning("settings_changed.unusable", offset=record.offset)
+            return
+        for delivery in deliveries:
+            try:
+                await delivery.settings_changed(event)
+            except LedgerAway:
+                # What is held was dropped; rows that wait look again by themselves.
+                _log.warning("settings_changed.nobody_woken", crm=delivery.crm)
+
+    return router

@@ -1,0 +1,56 @@
+"""An attempt that lost its row takes back what it created, or has what it rewrote written anew."""
+
+from common import log
+from common.events import ConversationSettled, Trigger
+
+from delivery.domain.plan import is_ours_to_undo
+from delivery.ports import (
+    GiveUp,
+    Gone,
+    LedgerAway,
+    ReconnectNeeded,
+    RetryLater,
+    TokenRejected,
+)
+from delivery.working import Created, Needs, Working, as_activity_crm
+
+_log = log.get(__name__)
+
+
+async def undo(needs: Needs, working: Working) -> None:
+    """Whatever cannot be undone now is left to healing, which the row is marked for."""
+    if working.app is None or not (working.created or working.rewrote):
+        return
+    key, app = working.row.key, working.app
+    try:
+        if working.created:
+            await needs.ledger.heal(key)
+            for created in working.created:
+                await _undo(needs, working, created, app)
+        if working.rewrote:
+            # The present owner's text may have been older or newer than ours: write once more.
+            event = ConversationSettled(
+                workspace_id=key.workspace_id,
+                conversation_id=key.conversation_id,
+                trigger=Trigger.REMOVED,
+                action_id=f"lease-lost.{working.claim.token}",
+            )
+            await needs.ledger.fold(key, event, (app,))
+    except (LedgerAway, RetryLater, TokenRejected, ReconnectNeeded, GiveUp, Gone) as error:
+        _log.warning("delivery.undo_left_to_healing", error=type(error).__name__)
+
+
+async def _undo(needs: Needs, working: Working, created: Created, app: str) -> None:
+    key = working.row.key
+    current = await needs.ledger.read(key)
+    if current is None or not is_ours_to_undo(
+        current.known, created.kind, created.id, created.started_at
+    ):
+        return
+    access = await needs.settings.crm_access(key.workspace_id, app)
+    deadline = needs.limits.call_deadline
+    if created.kind == "note":
+        await needs.crm.delete_note(access, created.id, deadline)
+    else:
+        await as_activity_crm(needs.crm).delete_activity(access, created.id, deadline)
+    _log.info("delivery.undone", kind=created.kind, conversation=key.conversation_id)

@@ -1,0 +1,132 @@
+"""What an attempt needs, what it has learnt so far, and the ways it can end."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal, cast
+
+from common.clock import Clock
+from common.eligibility import Installation
+from common.events import Trigger
+from common.outcomes import Outcome
+
+from delivery.domain.answer import Verdict, Wait
+from delivery.domain.backoff import Schedule
+from delivery.domain.row import Kind, Known, Request, Row
+from delivery.ports import (
+    ActivityCrm,
+    Claim,
+    Crm,
+    IntercomAccess,
+    IntercomPort,
+    Ledger,
+    SettingsPort,
+)
+
+HEAL_AFTER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the deployment may choose."""
+
+    quiet_period: timedelta
+    call_deadline: timedelta  # whole, per call to Intercom or a CRM
+    schedule: Schedule
+    several_persons: Literal["none", "lowest_id"] = "none"
+    monotonic: Callable[[], float] = time.monotonic
+    random: Callable[[], float] = lambda: 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    settings: SettingsPort
+    intercom: IntercomPort
+    crm: Crm
+    ledger: Ledger
+    clock: Clock
+    link: Callable[[IntercomAccess, str], str]
+    limits: Limits
+
+
+class Ended(Exception):
+    """The attempt is over: this is the verdict on every request that is left."""
+
+    def __init__(self, outcome: Outcome, reason: str | None = None) -> None:
+        super().__init__(outcome)
+        self.verdict = Verdict(outcome, reason)
+
+
+class NobodyLeft(Exception):
+    """Every request has a verdict or waits for quiet."""
+
+
+class AccountChanged(Exception):
+    """The connection now leads to another CRM account, where no ids of ours are known."""
+
+    def __init__(self, crm_account: str) -> None:
+        super().__init__()
+        self.crm_account = crm_account
+
+
+class Postponed(Exception):
+    """The requests that are left have to wait."""
+
+    def __init__(self, wait: Wait) -> None:
+        super().__init__(wait.waiting)
+        self.wait = wait
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A record made by this attempt, as long as the ledger does not know of it."""
+
+    kind: Kind
+    id: str
+    started_at: datetime
+
+
+@dataclass(slots=True)
+class Working:
+    """What an attempt has learnt so far."""
+
+    claim: Claim
+    known: Known
+    left: list[Request]  # passing so far; the others have a verdict or wait for quiet
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+    quiet_at: datetime | None = None  # some wait until then
+    installations: dict[str, Installation] = field(default_factory=dict)
+    app: str | None = None  # through whose connection the CRM is written to
+    created: list[Created] = field(default_factory=list)  # in this attempt, to undo
+    rewrote: bool = False
+
+    @property
+    def row(self) -> Row:
+        return self.claim.row
+
+    def refuse(self, request: Request, outcome: Outcome) -> None:
+        self.left.remove(request)
+        self.verdicts[request.number] = Verdict(outcome)
+
+    @property
+    def speaker(self) -> Request:
+        """The newest request: its app's options and connection are used."""
+        return max(self.left, key=lambda request: request.number)
+
+    @property
+    def installation(self) -> Installation:
+        return self.installations[self.speaker.app]
+
+    @property
+    def by_quiet(self) -> bool:
+        return any(request.trigger is Trigger.QUIET for request in self.left)
+
+    @property
+    def only_removal(self) -> bool:
+        return all(request.trigger is Trigger.REMOVED for request in self.left)
+
+
+def as_activity_crm(crm: Crm) -> ActivityCrm:
+    """For a CRM whose `has_activity` is true."""
+    return cast("ActivityCrm", crm)
