@@ -392,16 +392,25 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.transport.abort()
 
 
+@pytest.fixture(scope="session")
+def new_proxy() -> Callable[[str], Proxy]:
+    def new(address: str) -> Proxy:
+        parts = urlsplit(address)
+        return Proxy(parts.hostname or "", parts.port or 5432)
+
+    return new
+
+
 @pytest.fixture
-async def proxied() -> AsyncIterator[Callable[[str], Awaitable[Proxy]]]:
+async def proxied(
+    new_proxy: Callable[[str], Proxy],
+) -> AsyncIterator[Callable[[str], Awaitable[Proxy]]]:
     made: list[Proxy] = []
 
     async def proxied(address: str) -> Proxy:
-        parts = urlsplit(address)
-        proxy = Proxy(parts.hostname or "", parts.port or 5432)
-        await proxy.mend()
-        made.append(proxy)
-        return proxy
+        made.append(new_proxy(address))
+        await made[-1].mend()
+        return made[-1]
 
     yield proxied
     for proxy in made:

@@ -97,7 +97,10 @@ async def test_changing_one_workspace_leaves_every_other_as_it_was(
 
     async def rows() -> list[Any]:
         return [
-            await database.fetch(f"SELECT * FROM {table} WHERE workspace_id <> $1", mine.workspace)
+            await database.fetch(
+                f"SELECT * FROM {table} WHERE workspace_id <> $1",  # noqa: S608
+                mine.workspace,
+            )
             for table in tables
         ]
 
@@ -163,13 +166,13 @@ async def test_eligibility_is_judged_by_the_trigger_table_for_a_whole_batch(
     found = (await replicas[0].ask("GET", f"/installations/{made.workspace}/hubspot")).json()
     installed_at = datetime.fromisoformat(found["installed_at"])
     after, before = ((installed_at + timedelta(seconds=sign * 10)).isoformat() for sign in (1, -1))
-    asked = {
+    asked: dict[str, Any] = {
         "workspace_id": made.workspace,
         "app": "hubspot",
         "last_updated_at": after,
         "assignee_id": made.admin,
     }
-    table = [
+    table: list[tuple[dict[str, Any], str | None]] = [
         ({"trigger": "quiet"}, "sync_off"),
         ({"trigger": "backfill"}, "sync_off"),
         ({"trigger": "manual"}, None),

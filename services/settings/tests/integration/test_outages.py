@@ -1,4 +1,4 @@
-"""PostgreSQL or Kafka away: at the start, in the middle, and between the vendor's answer and ours."""
+"""PostgreSQL or Kafka away: at the start, later, and between the vendor's answer and ours."""
 
 import asyncio
 import subprocess
@@ -12,83 +12,100 @@ import pytest
 pytestmark = pytest.mark.integration
 
 
-async def test_it_starts_without_postgresql_and_kafka_and_recovers_when_they_come(
+async def test_it_starts_with_nothing_there_and_recovers_as_each_part_comes(
     launcher: Any,
-    migrated: None,
     proxied: Callable[..., Any],
-    install: Callable[..., Any],
-    database_dsn: str,
+    fresh_database: Callable[[], str],
     service_env: dict[str, str],
 ) -> None:
-    postgres = await proxied(database_dsn)
+    dsn = fresh_database()
+    postgres = await proxied(dsn)
     kafka = await proxied(f"//{service_env['LULL_KAFKA_BOOTSTRAP_SERVERS']}")
     postgres.cut()
     kafka.cut()
     replica = await launcher.start(
-        LULL_SETTINGS_DATABASE_URL=postgres.address(database_dsn),
+        LULL_SETTINGS_DATABASE_URL=postgres.address(dsn),
         LULL_KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{kafka.port}",
     )
-    body = await replica.until_ready(False)
-    assert body["needs"]["postgres"] in ("not connected yet", "PostgreSQL cannot be reached")
+    await replica.until_need("postgres", "PostgreSQL cannot be reached")
     away = await replica.operator("GET", "/v1/workspaces")
     assert (away.status_code, away.json()["code"]) == (503, "store_unavailable")
     assert away.headers["retry-after"] == "1"
 
     await postgres.mend()
+    await replica.until_need("postgres", "run `python -m settings migrate`")
+    assert (await replica.operator("GET", "/v1/workspaces")).status_code == 503
+    await migrate(service_env, dsn)
     body = await replica.until_ready()
     assert body["peers"]["kafka"] == "Kafka cannot be reached"  # a peer: shown, never counted
-    made = await install("hubspot")
-    answer = await replica.ask("GET", f"/installations/{made.workspace}/hubspot")
-    assert answer.status_code == 200
+    assert (await replica.operator("GET", "/v1/workspaces")).json() == {"workspaces": []}
+    await migrate(service_env, dsn)  # repeating it is harmless
 
     await kafka.mend()
     await replica.until_peer("kafka", "ok")
+    # A newer release has migrated meanwhile: this one goes on serving, and adds nothing.
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    await connection.close()
+    assert await migrate(service_env, dsn) != 0
+    await replica.until_ready()
     assert replica.stop() == 0
+
+
+async def migrate(env: dict[str, str], dsn: str) -> int:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "settings",
+        "migrate",
+        env=env | {"LULL_SETTINGS_DATABASE_URL": dsn},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return await process.wait()
+
+
+@pytest.fixture(scope="module")
+async def apart(launcher: Any, migrated: None, database_dsn: str, new_proxy: Any) -> Any:
+    """A replica with a way of its own to PostgreSQL."""
+    postgres = new_proxy(database_dsn)
+    await postgres.mend()
+    replica = await launcher.start(LULL_SETTINGS_DATABASE_URL=postgres.address(database_dsn))
+    await replica.until_ready()
+    yield replica, postgres
+    assert replica.stop() == 0
+    postgres.cut()
 
 
 async def test_it_recovers_by_itself_when_every_connection_to_postgresql_breaks(
-    launcher: Any,
-    migrated: None,
-    proxied: Callable[..., Any],
-    install: Callable[..., Any],
-    database_dsn: str,
+    apart: Any, install: Callable[..., Any]
 ) -> None:
-    postgres = await proxied(database_dsn)
-    replica = await launcher.start(LULL_SETTINGS_DATABASE_URL=postgres.address(database_dsn))
-    await replica.until_ready()
+    replica, postgres = apart
     made = await install("hubspot")
     path = f"/installations/{made.workspace}/hubspot"
-    for _ in range(2):
-        assert {
-            answer.status_code
-            for answer in await asyncio.gather(*(replica.ask("GET", path) for _ in range(20)))
-        } == {200}
-        postgres.cut()
-        away = await asyncio.gather(*(replica.ask("GET", path) for _ in range(20)))
-        assert {answer.status_code for answer in away} == {503}
-        assert {answer.headers["content-type"] for answer in away} == {"application/problem+json"}
-        await replica.until_ready(False)
-        await postgres.mend()
-        await replica.until_ready()
-    assert replica.stop() == 0
+
+    async def answers() -> list[Any]:
+        return await asyncio.gather(*(replica.ask("GET", path) for _ in range(20)))
+
+    assert {answer.status_code for answer in await answers()} == {200}
+    postgres.cut()
+    away = await answers()
+    assert {answer.status_code for answer in away} == {503}
+    assert {answer.headers["content-type"] for answer in away} == {"application/problem+json"}
+    await replica.until_ready(False)
+    await postgres.mend()
+    await replica.until_ready()
+    assert {answer.status_code for answer in await answers()} == {200}
 
 
 async def test_a_rotated_token_survives_postgresql_being_away_when_the_vendor_answers(
-    launcher: Any,
-    migrated: None,
-    proxied: Callable[..., Any],
-    install: Callable[..., Any],
-    simulators: Any,
-    database: Any,
-    database_dsn: str,
+    apart: Any, install: Callable[..., Any], simulators: Any, database: Any
 ) -> None:
+    replica, postgres = apart
     made = await install("pipedrive")
     await database.execute(
         "UPDATE connections SET expires_at = obtained_at WHERE workspace_id = $1", made.workspace
     )
-    postgres = await proxied(database_dsn)
-    replica = await launcher.start(LULL_SETTINGS_DATABASE_URL=postgres.address(database_dsn))
-    await replica.until_ready()
     simulators.control.add_fault("pipedrive", "slow", path="token", ms=700)
     asking = asyncio.create_task(replica.crm_access(made.workspace, "pipedrive"))
 
@@ -103,11 +120,10 @@ async def test_a_rotated_token_survives_postgresql_being_away_when_the_vendor_an
     await postgres.mend()
     assert (await asking).status_code == 200
     assert (await replica.crm_access(made.workspace, "pipedrive")).status_code == 200
-    assert replica.stop() == 0
 
 
 async def test_what_a_killed_relay_left_is_published_by_another(
-    launcher: Any, replicas: list[Any], install: Callable[..., Any], changes: Any, database: Any
+    replicas: list[Any], install: Callable[..., Any], changes: Any, database: Any
 ) -> None:
     made = await install("hubspot")
     holder = await database.fetchval(
@@ -122,33 +138,9 @@ async def test_what_a_killed_relay_left_is_published_by_another(
     await changes.of(made.workspace, "hubspot", version=2)
 
 
-async def test_without_a_schema_it_says_what_to_run(
-    launcher: Any, postgres_dsn: str, fresh_database: Callable[[], str], service_env: dict[str, str]
-) -> None:
-    dsn = fresh_database()
-    replica = await launcher.start(LULL_SETTINGS_DATABASE_URL=dsn)
-    body = await replica.until_need("postgres", "migrate")
-    assert "python -m settings migrate" in body["needs"]["postgres"]
-    assert (await replica.operator("GET", "/v1/workspaces")).status_code == 503
-    env = service_env | {"LULL_SETTINGS_DATABASE_URL": dsn}
-    for _ in range(2):  # repeating it is harmless
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "settings", "migrate", env=env, stdout=subprocess.DEVNULL
-        )
-        assert await process.wait() == 0
-    await replica.until_ready()
-    assert (await replica.operator("GET", "/v1/workspaces")).json() == {"workspaces": []}
-    # A newer release has migrated meanwhile: this one goes on serving.
-    connection = await asyncpg.connect(dsn)
-    await connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    await connection.close()
-    await replica.until_ready()
-    assert replica.stop() == 0
-
-
 async def until_true(look: Callable[[], Any]) -> None:
     async with asyncio.timeout(10):
-        while not await look():
+        while not await look():  # noqa: ASYNC110 - what is awaited happens in another process
             await asyncio.sleep(0.02)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from common import kafka, log, topics
 from common.clock import Clock
 from common.events import ConversationSettled, SettingsChanged
@@ -63,7 +63,7 @@ class Relay:
                     await self._carry(stop)
                 except StoreUnavailable:
                     await _unless(stop, asyncio.sleep(_FAULT_PAUSE_S))
-                except (KafkaError, TimeoutError) as error:
+                except KafkaError as error:
                     self.kafka.missing("Kafka cannot be reached")
                     _log.warning("outbox.publish_failed", error=type(error).__name__)
                     await _unless(stop, asyncio.sleep(_FAULT_PAUSE_S))
@@ -98,20 +98,29 @@ class Relay:
         for row in rows:
             kind = OUTBOX_EVENTS[row["event_type"]]
             event = kind.model_validate_json(row["body"])
-            async with asyncio.timeout(_PUBLISH_TIMEOUT_S):
-                await kafka.publish(
-                    self.broker,
-                    self.topic_prefix + _TOPICS[kind],
-                    event.key(),
-                    event,
-                    source="settings",
-                    clock=self.clock,
-                    event_id=row["event_id"],
-                )
+            await self._publish(event, _TOPICS[kind], row["event_id"])
             await connection.execute("DELETE FROM outbox WHERE id = $1", row["id"])
             self.kafka.met()
             _published.labels(row["event_type"]).inc()
         return len(rows)
+
+    async def _publish(
+        self, event: SettingsChanged | ConversationSettled, topic: str, event_id: str
+    ) -> None:
+        """Raises KafkaError, a time-out too: it must not be taken for PostgreSQL's."""
+        try:
+            async with asyncio.timeout(_PUBLISH_TIMEOUT_S):
+                await kafka.publish(
+                    self.broker,
+                    self.topic_prefix + topic,
+                    event.key(),
+                    event,
+                    source="settings",
+                    clock=self.clock,
+                    event_id=event_id,
+                )
+        except (TimeoutError, OSError) as error:
+            raise KafkaConnectionError(type(error).__name__) from None
 
 
 async def _unless(stop: asyncio.Event, work: Awaitable[Any]) -> bool:
