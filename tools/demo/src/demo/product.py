@@ -78,7 +78,7 @@ class Product:
         self._say("Creating topics and tables")
         with ThreadPoolExecutor() as pool:
             jobs = [
-                pool.submit(self._run_once, "topics", ["lull.main", "topics", "create"]),
+                pool.submit(self._run_once, "topics", ["lull", "topics", "create"]),
                 pool.submit(self._run_once, "migrate-settings", ["settings", "migrate"]),
                 pool.submit(self._run_once, "migrate-delivery", ["delivery", "migrate"]),
             ]
@@ -182,7 +182,7 @@ class Product:
 
     def _module(self, name: str) -> list[str]:
         if name == "simulators":
-            return ["simulators", "--port", str(self.ports.simulators), "--validate"]
+            return ["simulators.app", "--port", str(self.ports.simulators), "--validate"]
         return [name]
 
     def _server(self, name: str, module: list[str]) -> Server:

@@ -1,0 +1,3 @@
+from lull.main import app
+
+app(prog_name="lull")
