@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
@@ -49,7 +50,12 @@ async def send(
 
     """
     async with asyncio.timeout(deadline.total_seconds()):
-        response = await client.send(request, stream=True)
+        try:
+            response = await client.send(request, stream=True)
+        except httpx.ConnectTimeout as error:
+            raise _lost_connection(error) from error
+        except aiohttp.ClientError as error:  # what the transport has no word for: not HTTP at all
+            raise httpx.RemoteProtocolError("not an answer") from error
         try:
             body = bytearray()
             async for chunk in response.aiter_bytes():
@@ -58,11 +64,33 @@ async def send(
                     raise AnswerTooLarge(f"over {max_bytes} bytes")
         finally:
             await response.aclose()
-    headers = [
+    headers = [  # as bytes: a header need not be ASCII
         (name, value)
-        for name, value in response.headers.multi_items()
-        if name.lower() not in ("content-encoding", "content-length", "transfer-encoding")
+        for name, value in response.headers.raw
+        if name.lower() not in (b"content-encoding", b"content-length", b"transfer-encoding")
     ]
     return httpx.Response(
         response.status_code, headers=headers, content=bytes(body), request=request
     )
+
+
+def _lost_connection(error: httpx.ConnectTimeout) -> httpx.HTTPError:
+    """The transport says so of refused, slow and reset connections alike; its cause tells.
+
+    Only where no connection came about was nothing sent.
+    """
+    never_connected = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+    if isinstance(error.__cause__, never_connected):
+        return httpx.ConnectError("no connection")
+    return httpx.ReadError("the connection was lost")
+
+
+def _by_what_was_sent(error: httpx.TransportError) -> httpx.TransportError:
+    """ConnectError only where nothing of the request can have reached the server.
+
+    The transport says ConnectTimeout of a refused connection and of one that the server closed
+    after it had read the request, alike. Only its cause tells them apart.
+    """
+    if isinstance(error.__cause__, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return httpx.ConnectError("no connection")
+    return httpx.ReadError("the connection was lost")

@@ -1,0 +1,222 @@
+"""Calls over HTTP against servers that trickle, stall, redirect, compress and overdo it."""
+
+import asyncio
+import gzip
+import socket
+import struct
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from common import http
+from common.http import AnswerTooLarge, new_client, send
+
+SHORT = timedelta(seconds=0.3)
+AMPLE = timedelta(seconds=5)
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with new_client(max_connections=5) as client:
+        yield client
+
+
+@pytest.fixture
+def deaf_address() -> Iterator[str]:
+    """An address where connecting never ends: its backlog is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        callers = [socket.socket() for _ in range(4)]
+        for caller in callers:
+            caller.setblocking(False)
+            caller.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        for caller in callers:
+            caller.close()
+
+
+async def _request_line(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    return head.splitlines()[0]
+
+
+def _ok(body: bytes, headers: bytes = b"") -> bytes:
+    length = str(len(body)).encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n" + headers + b"\r\n" + body
+
+
+async def test_an_answer_comes_back_whole(client: httpx.AsyncClient, serve_raw: Any) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _request_line(reader)
+        writer.write(_ok(b'{"a": 1}', b"X-Two: 1\r\nX-Two: 2\r\n"))
+        await writer.drain()
+
+    request = client.build_request("GET", await serve_raw(answer))
+    response = await send(client, request, AMPLE)
+    assert (response.status_code, response.json()) == (200, {"a": 1})
+    assert response.headers.get_list("x-two") == ["1", "2"]
+    assert response.request is request
+
+
+async def test_the_deadline_ends_a_body_that_trickles(
+    client: httpx.AsyncClient, serve_raw: Any
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _request_line(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    request = client.build_request("GET", await serve_raw(answer))
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        await send(client, request, SHORT)
+    assert time.monotonic() - began < 1
+
+
+async def test_an_answer_past_its_limit_is_not_read_to_the_end(
+    client: httpx.AsyncClient, serve_raw: Any
+) -> None:
+    sent = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await _request_line(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x" * 65_536)
+            await writer.drain()
+            sent += 65_536
+
+    request = client.build_request("GET", await serve_raw(answer))
+    with pytest.raises(AnswerTooLarge):
+        await send(client, request, AMPLE, max_bytes=100_000)
+    assert sent < 50_000_000
+
+
+async def test_a_compressed_answer_is_read_and_its_limit_is_that_of_the_text(
+    client: httpx.AsyncClient, serve_raw: Any
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _request_line(reader)
+        writer.write(_ok(gzip.compress(b"x" * 1_000_000), b"Content-Encoding: gzip\r\n"))
+        await writer.drain()
+
+    url = await serve_raw(answer)
+    whole = await send(client, client.build_request("GET", url), AMPLE)
+    assert len(whole.content) == 1_000_000
+    with pytest.raises(AnswerTooLarge):
+        await send(client, client.build_request("GET", url), AMPLE, max_bytes=999_999)
+
+
+async def test_an_answer_cut_off_is_an_error(client: httpx.AsyncClient, serve_raw: Any) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _request_line(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
+        await writer.drain()
+
+    request = client.build_request("GET", await serve_raw(answer))
+    with pytest.raises(httpx.HTTPError):
+        await send(client, request, AMPLE)
+
+
+async def test_no_redirect_is_followed_and_no_proxy_taken_from_the_environment(
+    serve_raw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await _request_line(reader))
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+
+    url = await serve_raw(answer)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with new_client() as client:
+        response = await send(client, client.build_request("GET", url), AMPLE)
+    assert response.status_code == 302
+    assert asked == [b"GET / HTTP/1.1"]
+
+
+async def test_a_refused_connection_is_a_connect_error(client: httpx.AsyncClient) -> None:
+    with pytest.raises(httpx.ConnectError):
+        await send(client, client.build_request("GET", "http://127.0.0.1:9"), AMPLE)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_connection_lost_after_the_request_is_no_connect_error(
+    method: str, client: httpx.AsyncClient, serve_raw: Any
+) -> None:
+    """Whoever wrote must not take it for a request that was never sent."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _request_line(reader)
+
+    url = await serve_raw(answer)
+    with pytest.raises(httpx.ReadError):
+        await send(client, client.build_request(method, url), AMPLE)
+
+
+async def test_a_connection_reset_after_the_request_is_no_connect_error(
+    client: httpx.AsyncClient, serve_raw: Any
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _request_line(reader)
+        writer.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        writer.transport.abort()
+
+    url = await serve_raw(answer)
+    with pytest.raises(httpx.ReadError):
+        await send(client, client.build_request("POST", url, content=b"x"), AMPLE)
+
+
+async def test_connecting_that_never_ends_is_a_connect_error(
+    deaf_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "CONNECT_TIMEOUT_S", 0.2)
+    async with new_client() as client:
+        with pytest.raises(httpx.ConnectError):
+            await send(client, client.build_request("GET", deaf_address), AMPLE)
+
+
+async def test_healthy_calls_work_after_many_were_cancelled(
+    client: httpx.AsyncClient, serve_raw: Any, deaf_address: str
+) -> None:
+    """Cancelled while connecting, while reading, and while waiting for one of five connections."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            line = await _request_line(reader)
+            if b"/stalls" in line:
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
+                await writer.drain()
+                await reader.read()  # until the caller hangs up
+                return
+            writer.write(_ok(b"well"))
+            await writer.drain()
+
+    url = await serve_raw(answer)
+
+    async def cancelled(address: str) -> None:
+        with pytest.raises(TimeoutError):
+            await send(client, client.build_request("GET", address), SHORT)
+
+    for _ in range(2):
+        await asyncio.gather(
+            *(cancelled(f"{url}/stalls") for _ in range(60)),
+            *(cancelled(deaf_address) for _ in range(60)),
+        )
+    for _ in range(3):
+        healthy = await asyncio.gather(
+            *(send(client, client.build_request("GET", f"{url}/ok"), AMPLE) for _ in range(10))
+        )
+        assert [response.content for response in healthy] == [b"well"] * 10

@@ -1,0 +1,67 @@
+"""Logs of a real process: JSON lines, and no exception's message in any of its words."""
+
+import json
+import subprocess
+from collections.abc import Callable
+
+PROGRAM = """
+import asyncio, logging, warnings
+from common import log
+
+log.configure("test", "info")
+logger = log.get("test.module")
+logger.info("note.written", conversation_id="7")
+logger.debug("not.shown")
+
+def fail():
+    raise ValueError("canary one")
+
+try:
+    fail()
+except ValueError:
+    logger.exception("attempt.failed", conversation_id="8")
+    logging.getLogger("some.library").exception("library failed")
+    logging.getLogger("some.library").error("library failed", exc_info=True, stack_info=False)
+try:
+    fail()
+except ValueError as error:
+    logger.warning("attempt.again", exc_info=error)
+
+async def main():
+    asyncio.get_running_loop().set_exception_handler(log.log_lost_error)
+    async def lost():
+        raise ValueError("canary two")
+    task = asyncio.create_task(lost())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    del task
+    import gc; gc.collect()
+
+asyncio.run(main())
+logging.getLogger("httpx").info("GET https://canary.example/three")
+logger.info("line\\nbreak", other="a\\r\\nb")
+raise RuntimeError("canary four") from KeyError("canary five")
+"""
+
+
+def test_no_message_of_an_exception_appears_and_every_line_is_json(
+    start_program: Callable[[str], subprocess.Popen[str]],
+) -> None:
+    output, _ = start_program(PROGRAM).communicate(timeout=20)
+    assert "canary" not in output
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert [line["event"] for line in lines] == [
+        "note.written",
+        "attempt.failed",
+        "library failed",
+        "library failed",
+        "attempt.again",
+        "asyncio.error_lost",
+        "line\nbreak",
+        "process.crashed",
+    ]
+    failed = lines[1]
+    assert (failed["error"], failed["level"], failed["service"]) == ("ValueError", "error", "test")
+    assert failed["at_line"][-1].endswith(":fail")
+    assert lines[2]["error"] == lines[4]["error"] == lines[5]["error"] == "ValueError"
+    assert lines[7]["error"] == "RuntimeError"
