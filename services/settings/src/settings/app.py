@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
+import asyncpg
 import httpx
 from common import http, log
 from common.clock import Clock, SystemClock
@@ -25,7 +26,7 @@ from settings.adapters.vendors.intercom import Intercom
 from settings.adapters.vendors.pipedrive import Pipedrive
 from settings.api.internal import internal_app
 from settings.api.public import public_app
-from settings.config import SettingsConfig, by_name, by_region
+from settings.config import MigrationConfig, SettingsConfig, by_name, by_region
 from settings.handlers.access import Access
 from settings.handlers.connecting import Connections
 from settings.handlers.installations import Installations
@@ -51,13 +52,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="serve (default), or migrate: bring the database's schema up to date and end",
     )
     verb = parser.parse_args(arguments).verb
-    config = SettingsConfig.load()
-    log.configure("settings", config.log_level)
-    run(_migrate(config) if verb == "migrate" else _serve(config, SystemClock()))
+    if verb == "migrate":
+        migration = MigrationConfig.load()
+        log.configure("settings", migration.log_level)
+        run(_migrate(migration))
+    else:
+        config = SettingsConfig.load()
+        log.configure("settings", config.log_level)
+        run(_serve(config, SystemClock()))
 
 
-async def _migrate(config: SettingsConfig) -> None:
-    before, after = await schema.migrate(config.settings_database_url.get_secret_value())
+async def _migrate(config: MigrationConfig) -> None:
+    try:
+        before, after = await schema.migrate(config.settings_database_url.get_secret_value())
+    except schema.NewerSchema:
+        raise SystemExit("The schema belongs to a newer release; run that release.") from None
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        # The message itself may quote the address, and with it the password.
+        raise SystemExit(f"PostgreSQL: {type(error).__name__}; nothing was changed.") from None
     log.get(__name__).info("schema.migrated", before=before, after=after)
 
 

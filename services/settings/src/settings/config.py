@@ -49,7 +49,15 @@ Keys = Annotated[SecretList, AfterValidator(_keys)]
 Regions = Annotated[CommaSeparated, AfterValidator(_regions)]
 
 
-class SettingsConfig(ServiceConfig, KafkaConfig):
+class MigrationConfig(ServiceConfig):
+    """All that `python -m settings migrate` needs, so that it is given nothing more."""
+
+    settings_database_url: SecretStr = Field(
+        ..., description="Settings' own PostgreSQL: `postgresql://user:password@host/database`."
+    )
+
+
+class SettingsConfig(MigrationConfig, KafkaConfig):
     settings_host: str = Field("127.0.0.1", description="Address of the public listener.")
     settings_port: int = Field(
         8083, ge=0, le=65535, description="Port of the public listener; 0: any free one."
@@ -62,9 +70,6 @@ class SettingsConfig(ServiceConfig, KafkaConfig):
     )
     settings_health_port: int = Field(
         9083, ge=0, le=65535, description="Port of health and metrics; 0: any free one."
-    )
-    settings_database_url: SecretStr = Field(
-        ..., description="Settings' own PostgreSQL: `postgresql://user:password@host/database`."
     )
     settings_database_connections: int = Field(
         20, ge=2, le=500, description="Most connections to PostgreSQL that one replica opens."
