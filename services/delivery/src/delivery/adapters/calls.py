@@ -9,14 +9,13 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-import aiohttp
 import httpx
 from common import http
 
 from delivery.ports import RetryLater, UnknownEnd
 
 RETRY_AFTER_CAP: Final = timedelta(hours=24)
-_SECONDS: Final = re.compile(r"\s*(\d{1,12})(?:\.\d+)?\s*")
+_SECONDS: Final = re.compile(r"\s*([0-9]{1,12})(\.[0-9]+)?\s*")
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
@@ -58,7 +57,7 @@ async def answer(
         raise unanswered("timeout", write=write) from None
     except http.AnswerTooLarge:
         raise unanswered("answer_too_large", write=write) from None
-    except (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError):
+    except (httpx.HTTPError, httpx.StreamError, OSError):
         raise unanswered("cut_off", write=write) from None
 
 
@@ -116,7 +115,8 @@ def retry_after(response: httpx.Response) -> timedelta | None:
     raw = response.headers.get("retry-after", "")
     seconds = _SECONDS.fullmatch(raw)
     if seconds:
-        return capped(timedelta(seconds=min(int(seconds[1]), 10**9)))
+        # A fraction counts as a whole second: never before the time.
+        return capped(timedelta(seconds=min(int(seconds[1]) + bool(seconds[2]), 10**9)))
     at, now = _http_date(raw), answered_at(response)
     return capped(at - now) if at and now else None
 

@@ -210,7 +210,7 @@ class HttpCrm(ABC):
             return TokenRejected(code)
         if status == 408 or not 400 <= status < 500:
             return unanswered(code, write=write, retry_after=retry_after(response))
-        if status == 429:
+        if status == 429:  # a Retry-After of 0 counts as none: it must not hammer
             return RetryLater(code, retry_after(response) or self.window_ends(response))
         if status in PASSING or not is_json(response):
             # What is not JSON is not the CRM's word but a gateway's: it let nothing through.

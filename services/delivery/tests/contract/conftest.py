@@ -1,0 +1,245 @@
+"""The simulators, and every CRM's adapter with an account of its own in them.
+
+Each request an adapter sends and each answer it gets is checked against the vendor's own API
+description; a test that ends with a violation fails.
+"""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, cast
+
+import httpx
+import pytest
+from delivery.adapters.crm import CRM_NAMES, crm_for
+from delivery.adapters.crm.base import HttpCrm
+from delivery.adapters.intercom import Intercom
+from delivery.domain.conversation import Contact, Conversation, Message
+from delivery.domain.note import Marker, Note
+from delivery.domain.transcript import render
+from delivery.ports import CrmAccess, IntercomAccess
+from simulators.client import SimulatorControl
+from simulators.testing import RunningSimulators, run_simulators
+
+NOW = datetime(2026, 11, 22, 10, 15, tzinfo=UTC)
+_COUNT = itertools.count(1)
+_NEW_PERSON = {
+    "hubspot": (
+        "/crm/objects/2026-09/contacts",
+        '{"properties": {"email": "%s"}, "associations": []}',
+    ),
+    "pipedrive": (
+        "/api/v2/persons",
+        '{"name": "Ada", "emails": [{"value": "%s", "primary": true, "label": "work"}]}',
+    ),
+}
+
+
+@pytest.fixture(scope="session")
+def simulators() -> Iterator[RunningSimulators]:
+    with run_simulators(validate=True) as running:
+        yield running
+
+
+@pytest.fixture
+def control(simulators: RunningSimulators) -> Iterator[SimulatorControl]:
+    seen = len(simulators.control.violations())
+    yield simulators.control
+    simulators.control.clear_faults()
+    assert simulators.control.violations()[seen:] == []
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One adapter and its account; `control` stands on the vendor's side of the wire."""
+
+    crm: HttpCrm
+    access: CrmAccess
+    control: SimulatorControl
+    account: str
+    note_path: str  # regular expression of the path that notes are created at
+    unknown_id: str = "987654321"
+    deadline: timedelta = timedelta(seconds=5)
+
+    @property
+    def vendor(self) -> Literal["hubspot", "pipedrive"]:
+        return cast(Literal["hubspot", "pipedrive"], self.crm.name)
+
+    def add_person(self, **person: object) -> str:
+        given = {"name": "Ada Example", **person}
+        return str(self.control.add_person(self.vendor, self.account, **given)["id"])
+
+    async def create_person_by_api(self, email: str) -> str:
+        """As another app would: the search index does not have it at once."""
+        path, body = _NEW_PERSON[self.vendor]
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.post(
+                self.access.api_base + path,
+                json=json.loads(body % email),
+                headers={"Authorization": f"Bearer {self.access.access_token}"},
+            )
+        made = answer.json()
+        return str(made["id"] if "id" in made else made["data"]["id"])
+
+    def notes(self) -> list[dict[str, Any]]:
+        return self.control.notes(self.vendor, self.account)
+
+    def fault(self, kind: str, **how: Any) -> None:
+        self.control.add_fault(self.vendor, kind, account=self.account, **how)
+
+    def fail_creating(self, kind: str, **how: Any) -> None:
+        self.fault(kind, method="POST", path=self.note_path, **how)
+
+    def impatient(self) -> "Subject":
+        return replace(self, deadline=timedelta(milliseconds=150))
+
+    async def find(self, *emails: str, phones: tuple[str, ...] = ()) -> list[str]:
+        contact = Contact("c1", emails, phones)
+        return list(await self.crm.find_persons(self.access, contact, self.deadline))
+
+    async def create(self, person_id: str, note: Note) -> str:
+        return await self.crm.create_note(self.access, person_id, note, self.deadline)
+
+    async def marked(self, person_id: str, marker: Marker) -> list[str]:
+        # The simulators live in the present: whatever was made in this run counts.
+        since = datetime.fromtimestamp(self.control.advance_clock(0), UTC) - timedelta(minutes=1)
+        found = await self.crm.notes_marked(self.access, person_id, marker, since, self.deadline)
+        return [note.id for note in found]
+
+
+@pytest.fixture(params=CRM_NAMES)
+async def crm(request: pytest.FixtureRequest, control: SimulatorControl) -> AsyncIterator[Subject]:
+    """Every CRM in turn."""
+    async for subject in _subject(request.param, control):
+        yield subject
+
+
+@pytest.fixture
+async def hubspot(control: SimulatorControl) -> AsyncIterator[Subject]:
+    async for subject in _subject("hubspot", control):
+        yield subject
+
+
+@pytest.fixture
+async def pipedrive(control: SimulatorControl) -> AsyncIterator[Subject]:
+    async for subject in _subject("pipedrive", control):
+        yield subject
+
+
+async def _subject(vendor: Any, control: SimulatorControl) -> AsyncIterator[Subject]:
+    number = next(_COUNT)
+    account_id = str(42000 + number) if vendor == "hubspot" else f"company{number}"
+    account = control.create_account(vendor, account_id)
+    access = CrmAccess(
+        access_token=account["access_token"],
+        api_base=account["api_base"],
+        account_id=account_id,
+        user_id=account["users"][0]["id"],
+        expires_at=NOW,
+    )
+    adapter = crm_for(vendor)
+    try:
+        yield Subject(adapter, access, control, account_id, note_path="/notes$")
+    finally:
+        await adapter.aclose()
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def make_note() -> Callable[..., Note]:
+    def make(
+        marker: Marker | None = None,
+        text: str = "Hello",
+        *,
+        html: bool = True,
+        max_chars: int = 60_000,
+        max_bytes: int | None = None,
+    ) -> Note:
+        marker = marker or Marker("wk1", "12")
+        message = Message(0, NOW, "user", "Ada", text, (), False, None)
+        conversation = Conversation(
+            "wk1", marker.conversation_id, "conversation", (message,), 0, "5001", False, (), NOW
+        )
+        return render(
+            conversation,
+            marker=marker,
+            link="https://app.intercom.com/a/inbox/wk1/inbox/conversation/12",
+            time_zone="Europe/Vienna",
+            copied_at=NOW,
+            html=html,
+            max_chars=max_chars,
+            max_bytes=max_bytes,
+        )
+
+    return make
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A workspace in Intercom, with one teammate, one customer, and our way into it."""
+
+    intercom: Intercom
+    access: IntercomAccess
+    control: SimulatorControl
+    customer: str = "67a0c0ffee00000000000001"
+    teammate: str = "5001"
+    deadline: timedelta = timedelta(seconds=5)
+
+    @property
+    def id(self) -> str:
+        return self.access.workspace_id
+
+    @property
+    def by_customer(self) -> dict[str, object]:
+        return {"type": "user", "id": self.customer}
+
+    @property
+    def by_teammate(self) -> dict[str, object]:
+        return {"type": "admin", "id": self.teammate}
+
+    def opened(self, body: str = "<p>Hello</p>", **how: Any) -> str:
+        given: dict[str, Any] = {
+            "contacts": [self.customer],
+            "author": self.by_customer,
+            "notify": False,
+            **how,
+        }
+        return str(self.control.create_conversation(self.id, body=body, **given)["conversation"])
+
+    def said(self, conversation: str, author: dict[str, object], **how: Any) -> str:
+        return str(
+            self.control.add_part(self.id, conversation, author, notify=False, **how)["part"]
+        )
+
+    async def read(self, conversation: str) -> Conversation:
+        return await self.intercom.conversation(self.access, conversation, self.deadline)
+
+
+@pytest.fixture
+async def workspace(control: SimulatorControl) -> AsyncIterator[Workspace]:
+    workspace_id = f"wk{next(_COUNT)}"
+    made = control.create_workspace(
+        workspace_id,
+        admins=[{"id": "5001", "name": "Sam Agent", "email": "sam@example.org"}],
+        teams=[{"id": "77", "name": "Billing", "admin_ids": ["5001"]}],
+        contacts=[
+            {"id": "67a0c0ffee00000000000001", "role": "user", "name": "Ada Example"}
+            | {"email": "Ada@Example.com", "phone": "+43 1 512 50 00"},
+            {"id": "67a0c0ffee00000000000002", "role": "lead", "name": "ben@example.com"}
+            | {"email": "ben@example.com", "phone": "512 50 00"},
+        ],
+    )
+    access = IntercomAccess(
+        access_token=control.intercom_token(workspace_id),
+        api_base=made["api_base"],
+        link_base="https://app.eu.intercom.com",
+        workspace_id=workspace_id,
+    )
+    intercom = Intercom()
+    try:
+        yield Workspace(intercom, access, control)
+    finally:
+        await intercom.aclose()

@@ -1,0 +1,153 @@
+"""Every CRM: a note is created, read, changed, found again and deleted."""
+
+import pytest
+from delivery.domain.block import carries, replaced
+from delivery.domain.note import Marker
+from delivery.domain.text import Size
+from delivery.ports import GiveUp, Gone
+
+# What the simulators take, by the vendors' pages; the adapter's own limit is at most this.
+REFUSED_ABOVE = {"hubspot": 65_536, "pipedrive": 100_000}
+MARKER = Marker("wk1", "12")
+
+
+async def test_a_note_is_created_on_the_person_and_dated_by_the_last_reply(crm, make_note):
+    ada = crm.add_person(email="ada@example.com")
+    note = make_note()
+    note_id = await crm.create(ada, note)
+    [stored] = crm.notes()
+    assert stored["id"] == note_id
+    assert stored["person_ids"] == [ada]
+    assert stored["body_sent"] == note.body
+    assert stored["said_at"] == note.written_for.timestamp()
+
+
+async def test_a_note_is_read_back_with_its_person_and_author(crm, make_note):
+    ada = crm.add_person(email="ada@example.com")
+    note_id = await crm.create(ada, make_note())
+    stored = await crm.crm.note(crm.access, note_id, crm.deadline)
+    assert stored.id == note_id
+    assert stored.person_id == ada
+    assert stored.author_id in (None, crm.access.user_id)
+    assert carries(stored.body, MARKER)
+
+
+async def test_a_note_is_brought_up_to_date_between_peoples_words(crm, make_note):
+    ada = crm.add_person(email="ada@example.com")
+    note_id = await crm.create(ada, make_note())
+    crm.control.edit_note(
+        crm.vendor, crm.account, note_id, prepend="<p>Mine, above</p>", append="<p>and below</p>"
+    )
+    stored = await crm.crm.note(crm.access, note_id, crm.deadline)
+    newer = make_note(text="Bye <b>now</b>")
+    body = replaced(stored.body, MARKER, newer)
+    await crm.crm.update_note(crm.access, note_id, body, newer, crm.deadline)
+    [after] = crm.notes()
+    assert after["body"].startswith("<p>Mine, above</p>")
+    assert after["body"].endswith("<p>and below</p>")
+    assert "Bye &lt;b&gt;now&lt;/b&gt;" in after["body"]
+    assert "Hello" not in after["body"]
+    assert carries(after["body"], MARKER)
+
+
+async def test_hostile_text_stays_text_behind_the_crms_sanitizer(crm, make_note):
+    ada = crm.add_person(email="ada@example.com")
+    hostile = (
+        "<script>alert(1)</script><img src=x onerror=alert(1)></p></div><!-- {{ contact.email }}"
+        "<style>p{}</style>&lt;b&gt; <a href='javascript:alert(1)'>x</a> ]]>"
+        "\u202e\ud800 \x00 \U0001f469"
+    )
+    note_id = await crm.create(ada, make_note(text=hostile))
+    stored = await crm.crm.note(crm.access, note_id, crm.deadline)
+    assert "<script" not in stored.body
+    assert "<img" not in stored.body
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in stored.body
+    assert carries(stored.body, MARKER)
+    assert replaced(stored.body, MARKER, make_note()) == make_note().body
+
+
+async def test_the_longest_note_we_render_is_taken_whole(crm, make_note):
+    ada = crm.add_person(email="ada@example.com")
+    limit = {"max_chars": crm.crm.note_max_chars, "max_bytes": crm.crm.note_max_bytes}
+    for text in ("x" * 200_000, "\u20ac\U0001f600\n" * 60_000):
+        note = make_note(text=text, **limit)
+        note_id = await crm.create(ada, note)
+        stored = await crm.crm.note(crm.access, note_id, crm.deadline)
+        assert carries(stored.body, MARKER)
+        size = Size.of(note.body)
+        full = max(size.chars / limit["max_chars"], size.octets / (limit["max_bytes"] or 10**9))
+        assert 0.999 < full <= 1
+
+
+async def test_the_limit_of_length_is_exact(crm, make_note):
+    ada = crm.add_person(email="ada@example.com")
+    frame = make_note(text="x", max_chars=200_000).body
+    counted = len(frame) if crm.crm.note_max_bytes is None else len(frame.encode())
+    filler = "x" * (1 + REFUSED_ABOVE[crm.vendor] - counted)
+    note = make_note(text=filler, max_chars=200_000)
+    await crm.create(ada, note)
+    with pytest.raises(GiveUp):
+        await crm.create(ada, make_note(text=filler + "x", max_chars=200_000))
+    assert len(crm.notes()) == 1
+
+
+async def test_a_note_deleted_by_people_is_none_and_cannot_be_updated(crm, make_note):
+    ada = crm.add_person(email="ada@example.com")
+    note_id = await crm.create(ada, make_note())
+    crm.control.delete_note(crm.vendor, crm.account, note_id)
+    assert await crm.crm.note(crm.access, note_id, crm.deadline) is None
+    note = make_note()
+    with pytest.raises(Gone):
+        await crm.crm.update_note(crm.access, note_id, note.body, note, crm.deadline)
+    assert await crm.marked(ada, MARKER) == []
+
+
+async def test_deleting_a_note_twice_is_deleting_it(crm, make_note):
+    ada = crm.add_person(email="ada@example.com")
+    note_id = await crm.create(ada, make_note())
+    for _ in range(2):
+        await crm.crm.delete_note(crm.access, note_id, crm.deadline)
+    assert crm.notes() == []
+    assert await crm.crm.note(crm.access, crm.unknown_id, crm.deadline) is None
+
+
+async def test_no_note_is_created_for_a_person_who_is_gone(crm, make_note):
+    ada = crm.add_person(email="ada@example.com")
+    crm.control.delete_person(crm.vendor, crm.account, ada)
+    for person_id in (ada, crm.unknown_id):
+        with pytest.raises(Gone):
+            await crm.create(person_id, make_note())
+    assert crm.notes() == []
+
+
+async def test_only_the_exact_marker_on_the_same_person_is_found_oldest_first(crm, make_note):
+    ada = crm.add_person(email="ada@example.com")
+    bea = crm.add_person(email="bea@example.com")
+    first = await crm.create(ada, make_note())
+    for other in (
+        Marker("wk1", "1"),
+        Marker("wk1", "123"),
+        Marker("wk1", "12", 9),
+        Marker("w", "12"),
+    ):
+        await crm.create(ada, make_note(other))
+    await crm.create(bea, make_note())
+    crm.control.write_note(crm.vendor, crm.account, ada, "<p>See [lull wk1/12] for more</p>")
+    second = await crm.create(ada, make_note())
+    assert await crm.marked(ada, MARKER) == [first, second]
+    assert await crm.marked(ada, Marker("wk1", "99")) == []
+
+
+async def test_a_note_is_found_again_past_many_others_while_the_search_lags(crm, make_note):
+    crm.control.change_account(crm.vendor, crm.account, search_lag_s=30)
+    ada = crm.add_person(email="ada@example.com")
+    for number in range(60):
+        crm.control.write_note(crm.vendor, crm.account, ada, f"<p>Called, {number}</p>")
+    note_id = await crm.create(ada, make_note())
+    for number in range(55):
+        crm.control.write_note(crm.vendor, crm.account, ada, f"<p>Called again, {number}</p>")
+    assert await crm.marked(ada, MARKER) == [note_id]
+
+
+async def test_a_person_without_notes_has_none_marked(crm):
+    assert await crm.marked(crm.add_person(email="ada@example.com"), MARKER) == []

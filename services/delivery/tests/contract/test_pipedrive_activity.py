@@ -1,0 +1,90 @@
+"""Pipedrive's Activity (R5): fit for the customer's own automations."""
+
+import pytest
+from delivery.domain.block import carries
+from delivery.domain.note import Marker
+from delivery.ports import Gone, UnknownEnd
+
+MARKER = Marker("wk1", "12")
+
+
+def activities(pipedrive):
+    return pipedrive.control.activities("pipedrive", pipedrive.account)
+
+
+async def create(pipedrive, person, note):
+    return await pipedrive.crm.create_activity(pipedrive.access, person, note, pipedrive.deadline)
+
+
+async def marked(pipedrive, person, note):
+    found = await pipedrive.crm.activities_marked(
+        pipedrive.access, person, MARKER, note.written_for, pipedrive.deadline
+    )
+    return [activity.id for activity in found]
+
+
+async def test_an_activity_says_who_when_and_what(pipedrive, make_note):
+    ada = pipedrive.add_person(email="ada@example.com")
+    made = await create(pipedrive, ada, make_note())
+    [activity] = activities(pipedrive)
+    assert activity["id"] == made
+    assert activity["subject"] == "Intercom conversation 12 [lull wk1/12]"
+    assert activity["type"] == "task"
+    assert activity["done"] is True
+    assert activity["person_ids"] == [ada]
+    assert (activity["due_date"], activity["due_time"][:5]) == ("2026-11-22", "10:15")
+    stored = await pipedrive.crm.activity(pipedrive.access, made, pipedrive.deadline)
+    assert stored.person_id == ada
+    assert stored.author_id == pipedrive.access.user_id
+    assert carries(stored.body, MARKER)
+
+
+async def test_an_update_is_one_event_on_the_same_activity(pipedrive, make_note):
+    ada = pipedrive.add_person(email="ada@example.com")
+    made = await create(pipedrive, ada, make_note())
+    await pipedrive.crm.update_activity(
+        pipedrive.access, made, make_note(text="Bye"), pipedrive.deadline
+    )
+    [activity] = activities(pipedrive)
+    assert "Bye" in activity["body"]
+    calls = pipedrive.control.account("pipedrive", pipedrive.account)["calls"]
+    assert (calls["activity.create"], calls["activity.update"]) == (1, 1)
+
+
+async def test_an_activity_of_unknown_end_is_found_by_a_probe(pipedrive, make_note):
+    ada = pipedrive.add_person(email="ada@example.com")
+    note = make_note()
+    await create(pipedrive, ada, make_note(Marker("wk1", "1")))
+    pipedrive.fault("500_after", method="POST", path="/activities$")
+    with pytest.raises(UnknownEnd):
+        await create(pipedrive, ada, note)
+    assert await marked(pipedrive, ada, note) == [activities(pipedrive)[-1]["id"]]
+
+
+async def test_many_activities_are_read_to_the_end(pipedrive, make_note):
+    pipedrive.control.change_account(
+        "pipedrive", pipedrive.account, limits={"requests_per_2s": 1000}
+    )
+    ada = pipedrive.add_person(email="ada@example.com")
+    for number in range(60):
+        await create(pipedrive, ada, make_note(Marker("wk1", str(100 + number))))
+    made = await create(pipedrive, ada, make_note())
+    assert await marked(pipedrive, ada, make_note()) == [made]
+
+
+async def test_a_deleted_activity_is_none(pipedrive, make_note):
+    ada = pipedrive.add_person(email="ada@example.com")
+    note = make_note()
+    made = await create(pipedrive, ada, note)
+    for _ in range(2):
+        await pipedrive.crm.delete_activity(pipedrive.access, made, pipedrive.deadline)
+    assert await pipedrive.crm.activity(pipedrive.access, made, pipedrive.deadline) is None
+    assert await marked(pipedrive, ada, note) == []
+    with pytest.raises(Gone):
+        await pipedrive.crm.update_activity(pipedrive.access, made, note, pipedrive.deadline)
+
+
+async def test_no_activity_is_created_for_a_person_who_is_gone(pipedrive, make_note):
+    with pytest.raises(Gone):
+        await create(pipedrive, pipedrive.unknown_id, make_note())
+    assert activities(pipedrive) == []
