@@ -15,15 +15,15 @@ class GridWindow:
     _used: int = 0
 
     def take(self, now: float, cost: int = 1) -> bool:
+        """Whether there was enough left; what is left after a refusal is gone too."""
         self._turn(now)
-        if self._used + cost > self.limit:
-            return False
-        self._used += cost
-        return True
+        enough = self._used + cost <= self.limit
+        self._used = self._used + cost if enough else max(self._used, self.limit)
+        return enough
 
     def remaining(self, now: float) -> int:
         self._turn(now)
-        return self.limit - self._used
+        return max(0, self.limit - self._used)
 
     def resets_at(self, now: float) -> float:
         return (math.floor(now / self.seconds) + 1) * self.seconds

@@ -7,7 +7,7 @@ from simulators.http import Call
 from simulators.hubspot.errors import oauth_error
 from simulators.oauth import Grant, OAuthRefusedError, with_query
 from simulators.pages.choose import Choice, choose_account
-from simulators.vendor import answer, no_content
+from simulators.vendor import answer
 from simulators.world import World
 
 SCOPES = [
@@ -141,4 +141,4 @@ def _introspect(store: CrmStore, form: dict[str, str], now: float) -> Response:
 def _revoke(store: CrmStore, form: dict[str, str]) -> Response:
     """An access token already issued lives on until it expires."""
     store.tokens.forget_refresh(form.get("token", ""))
-    return no_content()
+    return Response(status_code=200)

@@ -71,9 +71,10 @@ def find_by(call: Call, account: HubSpotAccount, kind: str) -> Record:
 @routes.on("POST", OBJECTS)
 def _create(call: Call, caller: Caller) -> Response:
     kind, body = kind_in(call), call.json()
-    account = caller.account
     given = _properties(body)
-    contacts = _associated(account, kind, body.get("associations") or [])
+    if not isinstance(body.get("associations"), list):
+        return error(400, "VALIDATION_ERROR", "associations is required; send [] if there are none")
+    contacts = _associated(caller.account, kind, body["associations"])
     record = create(caller, kind, given, contacts, call.now)
     return answer(shown(record, given), 201)
 
