@@ -18,6 +18,7 @@ from delivery.domain.conversation import Conversation
 from delivery.domain.note import Marker, Note, StoredNote
 from delivery.domain.period import period_of
 from delivery.domain.row import Kind, Known, Lost, UnknownWrite, Waiting, Written
+from delivery.domain.text import Size
 from delivery.domain.transcript import render
 from delivery.judging import look_again
 from delivery.persons import Persons
@@ -106,16 +107,26 @@ class Writing:
     def _marker(self, period: int | None) -> Marker:
         return Marker(self.conversation.workspace_id, self.conversation.id, period)
 
-    def _rendered(self, period: int | None, max_chars: int) -> Note:
-        return render(
-            self.conversation,
-            marker=self._marker(period),
-            link=self.link,
-            time_zone=self.working.installation.time_zone,
-            copied_at=self.conversation.read_at,
-            html=self.needs.crm.html,
-            max_chars=max_chars,
-        )
+    @property
+    def _limit(self) -> Size:
+        crm = self.needs.crm
+        return Size(crm.note_max_chars, crm.note_max_bytes or crm.note_max_chars * 4)
+
+    def _rendered(self, period: int | None, limit: Size | None = None) -> Note:
+        limit = limit or self._limit
+        try:
+            return render(
+                self.conversation,
+                marker=self._marker(period),
+                link=self.link,
+                time_zone=self.working.installation.time_zone,
+                copied_at=self.conversation.read_at,
+                html=self.needs.crm.html,
+                max_chars=limit.chars,
+                max_bytes=limit.octets,
+            )
+        except ValueError:
+            raise GiveUp("no_room_in_note") from None
 
     async def _note(self) -> Verdict:
         refound = False
@@ -158,7 +169,7 @@ class Writing:
 
     async def _create_note(self) -> Verdict:
         crm, period = self.needs.crm, self.period
-        note = self._rendered(period, crm.note_max_chars)
+        note = self._rendered(period)
         person_id = await self.persons.find()
         unknown = self._unknown(person_id, period)
         await self._save(replace(self.known, unknown_note=unknown))
@@ -191,12 +202,12 @@ class Writing:
         if stored is None:
             return await self._note_is_gone()
         marker = self._marker(known.period)
-        note = self._rendered(known.period, crm.note_max_chars)
+        note = self._rendered(known.period)
         rewrite = plan.rewritten(stored.body, marker, note)
-        if rewrite is not None and len(rewrite.body) > crm.note_max_chars:
+        if rewrite is not None and not Size.of(rewrite.body).fits(self._limit):
             # People's own text stays whole; ours is cut to what is left.
-            over = len(rewrite.body) - crm.note_max_chars
-            note = self._rendered(known.period, max(0, len(note.body) - over))
+            theirs = Size.of(rewrite.body) - Size.of(note.body)
+            note = self._rendered(known.period, self._limit - theirs)
             rewrite = plan.rewritten(stored.body, marker, note)
         if rewrite is None:
             self.known = plan.lose(self.known, Lost.HANDED_OVER, newest)
@@ -234,7 +245,7 @@ class Writing:
             await self._probe("activity")
         newest = self.conversation.newest_update
         known = self.known.activity
-        note = self._rendered(None, crm.note_max_chars)
+        note = self._rendered(None)
         if known is None:
             if not self.working.only_removal:
                 await self._create_activity(crm, note)

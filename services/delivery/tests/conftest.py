@@ -1,0 +1,456 @@
+"""The service as real processes, with real settings, Kafka and PostgreSQL, and the simulators."""
+
+import asyncio
+import base64
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from common import topics
+from common.config import KafkaConfig
+from common.events import ConversationSettled, Trigger
+from common.topics import create_topics
+from devstack import ensure_database
+from simulators.testing import RunningSimulators, run_simulators
+
+OPERATOR_TOKEN = "operator-token-of-the-tests"
+CALLER_TOKEN = "delivery-token-of-the-tests"
+CANARY = "xylophone-canary-7391"
+QUIET_S = 1
+CrmName = Literal["hubspot", "pipedrive"]
+
+
+async def until(look: Callable[[], Awaitable[Any]], within_s: float = 20.0) -> Any:
+    """The first true answer; time-out is a failure."""
+    async with asyncio.timeout(within_s):
+        while True:
+            found = await look()
+            if found:
+                return found
+            await asyncio.sleep(0.03)
+
+
+@dataclass
+class Service:
+    """One running process."""
+
+    process: "subprocess.Popen[str]"
+    log: Path
+    addresses: dict[str, str]
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(15)
+
+
+class Launcher:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.services: list[Service] = []
+
+    async def start(self, module: str, env: dict[str, str]) -> Service:
+        log = self._folder / f"{module}-{len(self.services)}.log"
+        with log.open("w") as out:
+            process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
+                [sys.executable, "-m", module], env=env, stdout=out, stderr=out, text=True
+            )
+
+        async def started() -> dict[str, str] | None:
+            assert process.poll() is None, log.read_text()
+            for line in log.read_text().splitlines():
+                if '"service.started"' in line:
+                    return dict(json.loads(line))
+            return None
+
+        service = Service(process, log, await until(started))
+        self.services.append(service)
+        return service
+
+    def close(self) -> None:
+        for service in self.services:
+            if service.process.poll() is None:
+                service.process.terminate()
+        for service in self.services:
+            service.process.wait(15)
+
+
+@pytest.fixture(scope="session")
+def launcher(
+    tmp_path_factory: pytest.TempPathFactory, kafka_bootstrap: str, postgres_dsn: str
+) -> Iterator[Launcher]:
+    """Asks for Kafka and PostgreSQL first, so that they end last."""
+    launcher = Launcher(tmp_path_factory.mktemp("delivery"))
+    yield launcher
+    launcher.close()
+
+
+@pytest.fixture(scope="session")
+def simulators() -> Iterator[RunningSimulators]:
+    with run_simulators() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def kafka_config(kafka_bootstrap: str) -> KafkaConfig:
+    config = KafkaConfig(
+        kafka_bootstrap_servers=kafka_bootstrap.split(","),
+        kafka_topic_prefix=f"delivery-{uuid.uuid4().hex[:8]}.",
+        kafka_partitions=2,
+        kafka_replication_factor=1,
+    )
+    await create_topics(config)
+    return config
+
+
+async def _migrate(module: str, env: dict[str, str]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        module,
+        "migrate",
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+
+
+@pytest.fixture(scope="session")
+def settings_env(
+    simulators: RunningSimulators, postgres_dsn: str, kafka_config: KafkaConfig
+) -> dict[str, str]:
+    base, regions = simulators.base_url, ("us", "eu", "au")
+    database = f"settings_{uuid.uuid4().hex[:12]}"
+    return {
+        "PATH": os.environ["PATH"],
+        "LULL_KAFKA_BOOTSTRAP_SERVERS": ",".join(kafka_config.kafka_bootstrap_servers),
+        "LULL_KAFKA_TOPIC_PREFIX": kafka_config.kafka_topic_prefix,
+        "LULL_SETTINGS_DATABASE_URL": ensure_database(
+            postgres_dsn, database, "settings_of_tests", "settings"
+        ),
+        "LULL_SETTINGS_PORT": "0",
+        "LULL_SETTINGS_INTERNAL_PORT": "0",
+        "LULL_SETTINGS_HEALTH_PORT": "0",
+        "LULL_SETTINGS_TOKEN_KEYS": f"k1:{base64.b64encode(bytes(range(32))).decode()}",
+        "LULL_SETTINGS_CALLER_TOKENS": f"delivery:{CALLER_TOKEN}",
+        "LULL_SETTINGS_OPERATOR_TOKEN": OPERATOR_TOKEN,
+        "LULL_SETTINGS_PUBLIC_URL": "https://settings.example",
+        "LULL_SETTINGS_VENDOR_TIMEOUT_S": "2",
+        "LULL_INTERCOM_CLIENT_ID": "intercom-client",
+        "LULL_INTERCOM_CLIENT_SECRETS": "intercom-secret",
+        "LULL_INTERCOM_APP_URL": f"{base}/intercom/us/app",
+        "LULL_INTERCOM_API_URLS": ",".join(f"{r}={base}/intercom/{r}" for r in regions),
+        "LULL_INTERCOM_LINK_URLS": ",".join(f"{r}={base}/intercom/{r}/app" for r in regions),
+        "LULL_HUBSPOT_CLIENT_ID": "hubspot-client",
+        "LULL_HUBSPOT_CLIENT_SECRET": "hubspot-secret",
+        "LULL_HUBSPOT_APP_URL": f"{base}/hubspot",
+        "LULL_HUBSPOT_API_URL": f"{base}/hubspot",
+        "LULL_PIPEDRIVE_CLIENT_ID": "pipedrive-client",
+        "LULL_PIPEDRIVE_CLIENT_SECRET": "pipedrive-secret",
+        "LULL_PIPEDRIVE_OAUTH_URL": f"{base}/pipedrive",
+        "LULL_PIPEDRIVE_API_HOSTS": "127.0.0.1",
+    }
+
+
+@pytest.fixture(scope="session")
+def database_dsn(postgres_dsn: str) -> str:
+    """An empty database of its own, owned by the service's role."""
+    name = f"delivery_{uuid.uuid4().hex[:12]}"
+    return ensure_database(postgres_dsn, name, "delivery_of_tests", "delivery")
+
+
+@pytest.fixture(scope="session")
+async def settings_service(launcher: Launcher, settings_env: dict[str, str]) -> Service:
+    await _migrate("settings", settings_env)
+    return await launcher.start("settings", settings_env)
+
+
+@pytest.fixture(scope="session")
+async def delivery_env(
+    settings_service: Service, database_dsn: str, kafka_config: KafkaConfig
+) -> dict[str, str]:
+    env = {
+        "PATH": os.environ["PATH"],
+        "LULL_KAFKA_BOOTSTRAP_SERVERS": ",".join(kafka_config.kafka_bootstrap_servers),
+        "LULL_KAFKA_TOPIC_PREFIX": kafka_config.kafka_topic_prefix,
+        "LULL_DELIVERY_DATABASE_URL": database_dsn,
+        "LULL_DELIVERY_SETTINGS_URL": settings_service.addresses["internal"],
+        "LULL_DELIVERY_SETTINGS_TOKEN": CALLER_TOKEN,
+        "LULL_DELIVERY_PORT": "0",
+        "LULL_DELIVERY_HEALTH_PORT": "0",
+        "LULL_DELIVERY_CALL_DEADLINE_S": "2",
+        "LULL_DELIVERY_LEASE_S": "6",
+        "LULL_DELIVERY_BACKOFF_FIRST_S": "0.5",
+        "LULL_DELIVERY_INSTANCE_ID": "delivery-0",
+        "LULL_QUIET_PERIOD_S": str(QUIET_S),
+    }
+    await _migrate("delivery", env)
+    return env
+
+
+@dataclass
+class Installed:
+    """A workspace with one app connected, and what tests do in it."""
+
+    world: "World"
+    workspace: str
+    app: CrmName
+    account: str
+    admin: str
+
+    async def customer(self, **person: Any) -> dict[str, Any]:
+        """A contact in Intercom, and the person with the same address in the CRM."""
+        unique = uuid.uuid4().hex[:12]
+        email = f"ada-{unique}@example.com"
+        contact = self.world.control.add_contact(
+            self.workspace, id=f"67a{unique:0>21}", role="user", name="Ada", email=email
+        )
+        self.world.control.add_person(
+            self.app, self.account, name="Ada Example", email=email, **person
+        )
+        return contact
+
+    def conversation(self, contact: dict[str, Any], **rest: Any) -> "Talk":
+        said = {"admin_assignee_id": self.admin, "notify": False, **rest}
+        author = {"type": "user", "id": contact["id"]}
+        posted = self.world.control.create_conversation(
+            self.workspace,
+            contacts=[contact["id"]],
+            author=author,
+            body=said.pop("body", f"<p>Hello {CANARY}</p>"),
+            **said,
+        )
+        return Talk(self, posted["conversation"], posted["created_at"], author)
+
+    async def talk(self, **rest: Any) -> "Talk":
+        return self.conversation(await self.customer(), **rest)
+
+    def notes(self, talk: "Talk", *, deleted: bool = False) -> list[dict[str, Any]]:
+        return _about(talk, self.world.control.notes(self.app, self.account, deleted=deleted))
+
+    def activities(self, talk: "Talk") -> list[dict[str, Any]]:
+        return _about(talk, self.world.control.activities(self.app, self.account))
+
+    async def operator(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        return await self.world.operator(
+            method, f"/v1/workspaces/{self.workspace}/apps/{self.app}{path}", body
+        )
+
+    async def switch(self, *, on: bool) -> None:
+        answer = await self.operator("PUT", "/transcript-sync", {"on": on})
+        assert answer.status_code < 300, answer.text
+
+
+def _about(talk: "Talk", records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    marker = f"[lull {talk.installed.workspace}/{talk.id}"
+    return [record for record in records if marker in record["body"]]
+
+
+@dataclass
+class Talk:
+    """One conversation, and its newest reply."""
+
+    installed: Installed
+    id: str
+    updated_at: int
+    author: dict[str, Any]
+    part_id: int = 0
+
+    def reply(self, body: str = f"<p>More {CANARY}</p>", **rest: Any) -> None:
+        control = self.installed.world.control
+        posted = control.reply(
+            self.installed.workspace, self.id, self.author, body, notify=False, **rest
+        )
+        self.updated_at, self.part_id = posted["created_at"], int(posted["part"])
+
+    def event(self, trigger: Trigger = Trigger.QUIET, **rest: Any) -> ConversationSettled:
+        named: dict[str, Any] = {}
+        if trigger in (Trigger.QUIET, Trigger.BACKFILL):
+            named = {
+                "updated_at": datetime.fromtimestamp(self.updated_at, UTC),
+                "part_id": self.part_id,
+            }
+        else:
+            named = {"action_id": f"act-{uuid.uuid4().hex}"}
+        return ConversationSettled(
+            workspace_id=self.installed.workspace,
+            conversation_id=self.id,
+            trigger=trigger,
+            **(named | rest),
+        )
+
+    async def settle(self, trigger: Trigger = Trigger.QUIET, **rest: Any) -> None:
+        await self.installed.world.publish(self.event(trigger, **rest))
+
+    async def outcome(self, *wanted: str, within_s: float = 20.0) -> dict[str, Any]:
+        """The first outcome published for it that was not seen by an earlier call."""
+        found = await self.installed.world.outcome(self, within_s)
+        if wanted:
+            assert found["outcome"] in wanted, found
+        return found
+
+    async def explained(self) -> Any:
+        """What the API says, once there is something."""
+        world = self.installed.world
+        url = f"{world.delivery.addresses['api']}/v1/deliveries"
+        answer = await world.client.get(f"{url}/{self.installed.workspace}/{self.id}")
+        return answer.json() if answer.status_code == 200 else None
+
+
+@dataclass
+class World:
+    launcher: Launcher
+    simulators: RunningSimulators
+    settings: Service
+    delivery: Service
+    delivery_env: dict[str, str]
+    settings_env: dict[str, str]
+    kafka: KafkaConfig
+    producer: AIOKafkaProducer
+    outcomes: AIOKafkaConsumer
+    client: httpx.AsyncClient
+    seen: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def control(self) -> Any:
+        return self.simulators.control
+
+    async def operator(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        return await self.client.request(
+            method,
+            f"{self.settings.addresses['public']}{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {OPERATOR_TOKEN}"},
+        )
+
+    async def publish(self, event: ConversationSettled, times: int = 1) -> None:
+        for _ in range(times):
+            await self.publish_raw(
+                event.to_json(), key=event.key(), headers=[("ce_type", event.type_name().encode())]
+            )
+
+    async def publish_raw(self, value: bytes | None, **rest: Any) -> None:
+        topic = self.kafka.kafka_topic_prefix + topics.CONVERSATION_SETTLED
+        await self.producer.send_and_wait(topic, value, **rest)
+
+    async def outcome(self, talk: Talk, within_s: float) -> dict[str, Any]:
+        async with asyncio.timeout(within_s):
+            while True:
+                for place, event in enumerate(self.seen):
+                    if event["conversation_id"] == talk.id:
+                        return self.seen.pop(place)
+                record = await self.outcomes.getone()
+                self.seen.append(json.loads(record.value))
+
+    async def install(self, app: CrmName = "hubspot", *, on: bool = True, **account: Any) -> Installed:
+        unique = str(uuid.uuid4().int)[:9]
+        workspace, admin = f"wk{unique}", f"5{unique}"
+        self.control.create_workspace(
+            workspace, admins=[{"id": admin, "name": "Sam Agent", "email": "sam@example.org"}]
+        )
+        account_id = unique if app == "hubspot" else f"acme{unique}"
+        self.control.create_account(app, account_id, **account)
+        await self._authorize("/v1/workspaces/authorize", workspace)
+        installed = Installed(self, workspace, app, account_id, admin)
+        await self.connect(installed, account_id)
+        if on:
+            await installed.switch(on=True)
+        # R7 compares whole seconds: what is said from here on is newer than the installation.
+        installed_second = int(datetime.now(UTC).timestamp())  # noqa: TID251
+
+        async def next_second() -> bool:
+            return int(datetime.now(UTC).timestamp()) > installed_second  # noqa: TID251
+
+        await until(next_second)
+        return installed
+
+    async def connect(self, installed: Installed, account: str) -> None:
+        path = f"/v1/workspaces/{installed.workspace}/apps/{installed.app}/authorize"
+        await self._authorize(path, account)
+
+    async def _authorize(self, path: str, account: str) -> None:
+        url = (await self.operator("POST", path, {})).json()["url"]
+        answer = await self.client.get(httpx.URL(url).copy_merge_params({"account": account}))
+        back = urlsplit(answer.headers["location"])
+        public = self.settings.addresses["public"]
+        answer = await self.client.get(f"{public}{back.path}?{back.query}")
+        assert answer.status_code == 200, answer.text
+
+    async def start_delivery(self, **changes: str) -> Service:
+        return await self.launcher.start("delivery", self.delivery_env | changes)
+
+    async def restart_delivery(self) -> None:
+        self.delivery = await self.start_delivery()
+
+    async def ready(self, service: Service | None = None, *, ready: bool = True) -> dict[str, Any]:
+        health = (service or self.delivery).addresses["health"]
+
+        async def look() -> dict[str, Any] | None:
+            answer = await self.client.get(f"{health}/readyz")
+            return dict(answer.json()) if (answer.status_code == 200) is ready else None
+
+        return dict(await until(look))
+
+
+@pytest.fixture(scope="session")
+async def world(
+    launcher: Launcher,
+    simulators: RunningSimulators,
+    settings_service: Service,
+    settings_env: dict[str, str],
+    delivery_env: dict[str, str],
+    kafka_config: KafkaConfig,
+) -> AsyncIterator[World]:
+    servers = kafka_config.kafka_bootstrap_servers
+    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all")
+    outcomes = AIOKafkaConsumer(
+        kafka_config.kafka_topic_prefix + topics.DELIVERY_OUTCOME,
+        bootstrap_servers=servers,
+        auto_offset_reset="earliest",
+    )
+    await producer.start()
+    await outcomes.start()
+    delivery = await launcher.start("delivery", delivery_env)
+    async with httpx.AsyncClient(timeout=20) as client:
+        world = World(
+            launcher,
+            simulators,
+            settings_service,
+            delivery,
+            delivery_env,
+            settings_env,
+            kafka_config,
+            producer,
+            outcomes,
+            client,
+        )
+        await world.ready()
+        yield world
+    await producer.stop()
+    await outcomes.stop()
+
+
+@pytest.fixture(scope="session")
+async def hubspot(world: World) -> Installed:
+    return await world.install("hubspot")
+
+
+@pytest.fixture(scope="session")
+async def pipedrive(world: World) -> Installed:
+    return await world.install("pipedrive")
