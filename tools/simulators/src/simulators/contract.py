@@ -4,21 +4,18 @@ The simulators check what they are asked and what they answer; adapter tests can
 send: `VendorContract("hubspot").check(exchange)` lists what is wrong, empty when all is well.
 """
 
-import functools
 import json
 import re
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 from urllib.parse import parse_qsl
 
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from jsonschema.exceptions import best_match  # type: ignore[import-untyped]
-from referencing import Registry
-from referencing.jsonschema import DRAFT202012
 
-from simulators.contract_exceptions import NULLABLE, UNDECLARED, is_exempt
-from simulators.contract_schema import Schema, as_json_schema, document
+from simulators.contract_descriptions import Operation, absolute, load
+from simulators.contract_exceptions import NULLABLE, is_exempt
+from simulators.contract_schema import Schema, as_json_schema
 
 OK_BELOW = 400
 
@@ -40,24 +37,6 @@ class Exchange:
     response_body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class _Description:
-    file: str
-    below: str  # regular expression of what stands before the description's own paths
-
-
-_DESCRIPTIONS: dict[str, tuple[_Description, ...]] = {
-    "intercom": (
-        _Description("openapi-2.14.trimmed.json", r"/(us|eu|au)"),
-        _Description("webhooks-canvas-oauth.derived.json", r"/(us|eu|au)"),
-    ),
-    "hubspot": (_Description("openapi.derived.json", ""),),
-    "pipedrive": (
-        _Description("openapi.v1.json", r"(/[\w-]+/api/v1)?"),
-        _Description("openapi.v2.json", r"/[\w-]+/api/v2"),
-    ),
-}
-
 _ERRORS: dict[str, Schema] = {
     "intercom": {"$ref": "openapi-2.14.trimmed.json#/components/schemas/error"},
     "hubspot": {"$ref": "openapi.derived.json#/components/schemas/Error"},
@@ -76,23 +55,12 @@ _UNDESCRIBED = re.compile(
 """Pages for people, and calls whose answers no description has."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Operation:
-    method: str
-    path: re.Pattern[str]
-    parameters: list[Schema]
-    body: Schema | None
-    responses: Schema
-    file: str
-    literal: int  # how much of the path is fixed text: the most literal match wins
-
-
 class VendorContract:
     """One vendor's descriptions, loaded once per process."""
 
     def __init__(self, vendor: str) -> None:
         self.vendor = vendor
-        self._loaded = _load(vendor)
+        self._loaded = load(vendor)
         self._validators: dict[tuple[str, int, bool], Any] = {}
 
     def check(self, exchange: Exchange) -> list[str]:
@@ -118,7 +86,7 @@ class VendorContract:
         findings = self._errors(schema, json.loads(body), file, "webhook body")
         return [f for f in findings if not is_exempt(self.vendor, f)]
 
-    def _find(self, exchange: Exchange) -> _Operation | None:
+    def _find(self, exchange: Exchange) -> Operation | None:
         path = exchange.path
         if path == "/oauth/token" and b"grant_type=refresh_token" in exchange.request_body:
             path += "/"  # the description's trick to tell two operations of one path apart
@@ -129,7 +97,7 @@ class VendorContract:
         ]
         return max(fitting, key=lambda o: o.literal, default=None)
 
-    def _request(self, operation: _Operation, exchange: Exchange) -> list[str]:
+    def _request(self, operation: Operation, exchange: Exchange) -> list[str]:
         findings = self._query(operation, exchange)
         if operation.body is None:
             return findings + (["request body: none is declared"] if exchange.request_body else [])
@@ -148,7 +116,7 @@ class VendorContract:
             declared[media]["schema"], value, operation.file, "request body"
         )
 
-    def _query(self, operation: _Operation, exchange: Exchange) -> list[str]:
+    def _query(self, operation: Operation, exchange: Exchange) -> list[str]:
         declared = {p["name"]: p for p in operation.parameters if p["in"] == "query"}
         findings = [
             f"query: {name} is not declared" for name, _ in exchange.query if name not in declared
@@ -164,7 +132,7 @@ class VendorContract:
             findings += self._errors(schema, value, operation.file, f"query {name}")
         return findings
 
-    def _response(self, operation: _Operation, exchange: Exchange) -> list[str]:
+    def _response(self, operation: Operation, exchange: Exchange) -> list[str]:
         declared = operation.responses.get(str(exchange.status))
         if declared is None:
             if exchange.status < OK_BELOW:
@@ -197,7 +165,7 @@ class VendorContract:
             known = NULLABLE.get(self.vendor) if is_answer else None
             converted = as_json_schema(schema, nullable=known.names if known else None)
             self._validators[key] = Draft202012Validator(
-                _absolute(converted, file),
+                absolute(converted, file),
                 registry=self._loaded.registry,
                 format_checker=_FORMATS,
             )
@@ -205,82 +173,6 @@ class VendorContract:
 
 
 _FORMATS = Draft202012Validator.FORMAT_CHECKER
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    operations: list[_Operation]
-    webhooks: Schema
-    registry: Any
-
-
-@functools.cache
-def _load(vendor: str) -> _Loaded:
-    folder = resources.files("simulators") / "vendor_data" / vendor
-    nullable = NULLABLE.get(vendor)
-    operations: list[_Operation] = []
-    webhooks: Schema = {}
-    registry: Any = Registry()
-    for description in _DESCRIPTIONS[vendor]:
-        text = (folder / description.file).read_text(encoding="utf-8")
-        openapi = json.loads(text)
-        for extra in UNDECLARED:
-            schema = openapi.get("components", {}).get("schemas", {}).get(extra.schema)
-            if extra.vendor == vendor and schema is not None:
-                schema["properties"][extra.field] = extra.is_a
-        contents = document(openapi, nullable.names if nullable else None)
-        contents = _absolute(contents, description.file)
-        resource = DRAFT202012.create_resource(contents)
-        registry = registry.with_resource(_uri(description.file), resource)
-        webhooks |= openapi.get("webhooks", {})
-        for path, item in openapi.get("paths", {}).items():
-            for method, operation in item.items():
-                if method in ("get", "post", "put", "patch", "delete"):
-                    operations.append(_operation(description, path, method, operation, openapi))
-    return _Loaded(operations, webhooks, registry)
-
-
-def _operation(
-    description: _Description, path: str, method: str, operation: Schema, openapi: Schema
-) -> _Operation:
-    pattern = re.sub(r"\\\{\w+\\\}", r"[^/]+", re.escape(path))
-    return _Operation(
-        method=method.upper(),
-        path=re.compile(description.below + pattern),
-        parameters=[_resolved(p, openapi) for p in operation.get("parameters", [])],
-        body=operation.get("requestBody"),
-        responses=operation["responses"],
-        file=description.file,
-        literal=len(re.sub(r"\{\w+\}", "", path)),
-    )
-
-
-def _resolved(node: Schema, openapi: Schema) -> Schema:
-    if "$ref" not in node:
-        return node
-    found: Any = openapi
-    for part in node["$ref"].removeprefix("#/").split("/"):
-        found = found[part]
-    result: Schema = found
-    return result
-
-
-def _uri(file: str) -> str:
-    return f"urn:vendor:{file}"
-
-
-def _absolute(node: Any, file: str) -> Any:
-    """Every `$ref` as an address in the registry, wherever the schema is used from."""
-    if isinstance(node, list):
-        return [_absolute(item, file) for item in node]
-    if not isinstance(node, dict):
-        return node
-    out = {key: _absolute(value, file) for key, value in node.items()}
-    reference = node.get("$ref")
-    if isinstance(reference, str) and not reference.startswith("urn:"):
-        target, _, pointer = reference.partition("#")
-        out["$ref"] = f"{_uri(target or file)}#{pointer}"
-    return out
 
 
 def _leaves(error: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 KEPT = 100_000
@@ -41,6 +42,10 @@ class Journal:
         self._entries.append(
             Entry(self._seq, at, vendor, account, method, path, status, round(latency_ms, 2), fault)
         )
+
+    def latest(self, count: int) -> list[Entry]:
+        """Newest first."""
+        return list(islice(reversed(self._entries), count))
 
     def select(
         self, *, vendor: str | None = None, account: str | None = None, since_seq: int = 0

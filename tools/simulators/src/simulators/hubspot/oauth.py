@@ -5,7 +5,7 @@ from starlette.responses import RedirectResponse, Response
 from simulators.crm import CrmStore
 from simulators.http import Call
 from simulators.hubspot.errors import oauth_error
-from simulators.oauth import Grant, OAuthRefusedError, with_query
+from simulators.oauth import REDIRECT_DIFFERS, Grant, OAuthRefusedError, with_query
 from simulators.pages.choose import Choice, choose_account
 from simulators.vendor import answer
 from simulators.world import World
@@ -116,7 +116,7 @@ def _refused(refused: OAuthRefusedError, grant_type: str) -> Response:
     if grant_type == "refresh_token":
         text = "refresh token is invalid, expired or revoked"
         return oauth_error("BAD_REFRESH_TOKEN", "invalid_grant", text)
-    if refused.reason == "redirect differs":
+    if refused.reason == REDIRECT_DIFFERS:
         return oauth_error("BAD_REDIRECT_URI", "invalid_request", "redirect_uri does not match")
     return oauth_error("BAD_AUTH_CODE", "invalid_grant", "missing or unknown auth code")
 

@@ -21,6 +21,7 @@ from simulators.world import World
 
 STATIC = Path(__file__).parent / "static"
 AS_CUSTOMER = "customer"
+CALLS_SHOWN, PERSONS_SHOWN, CONVERSATIONS_SHOWN = 25, 100, 200
 
 
 class Pages:
@@ -51,19 +52,22 @@ class Pages:
             accounts=accounts,
             webhook_url=world.intercom.webhook_url,
             faults=[f.view() for f in world.faults.all()],
-            requests=list(reversed(world.journal.select()))[:25],
+            requests=world.journal.latest(CALLS_SHOWN),
         )
 
     async def crm(self, request: Request) -> Response:
         account = self._account(request)
         persons = [p for p in account.persons.values() if not p.deleted]
-        persons.sort(key=lambda p: -max((n.updated_at for n in account.notes_of(p.id)), default=0))
+        by_age = sorted(account.notes.values(), key=lambda n: n.updated_at)
+        written = {p: n.updated_at for n in by_age for p in n.person_ids}
+        persons.sort(key=lambda p: written.get(p.id, 0), reverse=True)
         return page(
             "crm.html",
             title=f"{account.name} · {CRMS[account.crm].title}",
             crm=CRMS[account.crm].title,
             account=account,
-            persons=persons,
+            persons=persons[:PERSONS_SHOWN],
+            person_count=len(persons),
             loose=[n for n in account.notes.values() if not n.person_ids and not n.deleted],
         )
 
@@ -83,7 +87,10 @@ class Pages:
             "inbox.html",
             title=f"{workspace.name} · Intercom",
             workspace=workspace,
-            conversations=[(c, _title(workspace, c), _last_words(c)) for c in found],
+            conversations=[
+                (c, _title(workspace, c), _last_words(c)) for c in found[:CONVERSATIONS_SHOWN]
+            ],
+            conversation_count=len(found),
         )
 
     async def start(self, request: Request) -> Response:
