@@ -37,6 +37,12 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
             yield running
 
 
+@pytest.fixture(scope="module")
+def crashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for several runs: what a killed run left must serve the next one."""
+    return tmp_path_factory.mktemp("crashed")
+
+
 def family(*pids: int | None) -> list[psutil.Process]:
     """The servers with their guards and children."""
     found = []
@@ -151,9 +157,9 @@ sys.stdin.read()
 """
 
 
-def test_kill_9_of_the_starter_leaves_no_process(tmp_path: Path) -> None:
+def test_kill_9_of_the_starter_leaves_no_process(crashed: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(tmp_path)],
+        [sys.executable, "-c", SCRIPT, str(crashed)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as starter:
@@ -178,14 +184,14 @@ def test_an_exit_without_stop_leaves_no_process(tmp_path: Path) -> None:
         assert all_gone(processes)
 
 
-def test_ctrl_c_ends_the_command_and_both_servers(tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_command_and_both_servers(crashed: Path) -> None:
     command = [sys.executable, "-m", "devstack.main"]
-    folder = ["--data-dir", str(tmp_path)]
+    folder = ["--data-dir", str(crashed)]
     with subprocess.Popen([*command, "up", *folder], stdout=subprocess.PIPE, text=True) as up:
         assert up.stdout is not None
         printed = up.stdout.readline() + up.stdout.readline()
         assert subprocess.check_output([*command, "env", *folder], text=True) == printed
-        pid_files = [tmp_path / "kafka.pid", tmp_path / "postgres.pid"]
+        pid_files = [crashed / "kafka.pid", crashed / "postgres.pid"]
         pids = [json.loads(file.read_text())["pid"] for file in pid_files]
         processes = family(*pids)
         up.send_signal(signal.SIGINT)
