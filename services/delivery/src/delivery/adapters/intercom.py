@@ -39,7 +39,6 @@ from delivery.ports import (
     GiveUp,
     Gone,
     IntercomAccess,
-    ReconnectNeeded,
     RetryLater,
     TokenRejected,
 )
@@ -47,10 +46,11 @@ from delivery.ports import (
 VERSION: Final = "2.14"
 # Confirmed by use only: seen in many public repositories, on no page of Intercom's.
 LINK: Final = "{link_base}/a/inbox/{workspace_id}/inbox/conversation/{conversation_id}"
-# Codes of a token that is dead for good; any other 401 may be cured by a newer token.
-DEAD_TOKEN: Final = frozenset({"token_revoked", "token_blocked", "token_suspended"})
+# Codes of a refused token (some come with a 403). However dead this one is, settings may hold the
+# newer one of a workspace that was connected again, so it is always asked once more.
 REFUSED_TOKEN: Final = frozenset(
-    {"unauthorized", "token_not_found", "token_unauthorized", "token_expired"}
+    {"unauthorized", "token_revoked", "token_blocked", "token_suspended"}
+    | {"token_not_found", "token_unauthorized", "token_expired"}
 )
 DEFAULT_RATE_LIMIT_WAIT: Final = timedelta(seconds=10)  # the limit is dealt out in 10 s windows
 MAX_BYTES: Final = 64 * 1024 * 1024  # 500 parts; a message can be long, an answer not endless
@@ -124,12 +124,9 @@ class Intercom:
 def _failure(response: httpx.Response) -> Exception:
     status = response.status_code
     code = f"http_{status}"
-    if status in (401, 403):
-        codes = _error_codes(response)
-        if codes & DEAD_TOKEN:
-            return ReconnectNeeded("intercom_token_dead")
-        if status == 401 or codes & REFUSED_TOKEN:
-            return TokenRejected(code)
+    if status == 401 or (status == 403 and _error_codes(response) & REFUSED_TOKEN):
+        return TokenRejected(code)
+    if status == 403:
         # A gateway refuses in HTML, Intercom in JSON (`forbidden`, `api_plan_restricted`).
         return GiveUp(code) if is_json(response) else RetryLater(code)
     if status == 404:
