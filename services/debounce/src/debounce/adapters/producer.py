@@ -21,7 +21,8 @@ _log = log.get(__name__)
 SOURCE = "/lull/debounce"
 CLOSE_TIMEOUT_S = 1.0
 
-Records = Iterable[tuple[bytes | None, bytes, dict[str, str]]]  # key, value, headers
+Headers = list[tuple[str, bytes]]
+Records = Iterable[tuple[bytes | None, bytes, Headers]]  # key, value, headers
 
 
 class KafkaPublisher:
@@ -56,7 +57,7 @@ class KafkaPublisher:
 
     async def tick(self, partition: int) -> None:
         headers = kafka.event_headers(TICK_TYPE, SOURCE, self._clock)
-        await self._publish(self._updated, partition, [(None, b"{}", headers)])
+        await self._publish(self._updated, partition, [(None, b"{}", _encoded(headers))])
 
     async def dead_letter(self, record: ConsumerRecord[Any, Any], reason: str) -> None:
         try:
@@ -75,17 +76,18 @@ class KafkaPublisher:
     def _events(self, partition: int, settled: Sequence[Settled]) -> Records:
         """Ids tell the place of the update named: whoever publishes it, a repeat has the same."""
         headers = kafka.event_headers(ConversationSettled.type_name(), SOURCE, self._clock, "-")
+        del headers["ce_id"]
+        of_all = _encoded(headers)
         for one in settled:
-            headers["ce_id"] = f"{partition}-{one.offset}"
-            yield one.conversation, settled_value(one), headers
+            place = b"%d-%d" % (partition, one.offset)
+            yield one.conversation, settled_value(one), [("ce_id", place), *of_all]
 
     async def _publish(self, topic: str, partition: int, records: Records) -> int:
         """How many records went, from the front: what fits into one batch."""
         producer, given_up = await self._started()
         batch = producer.create_batch()
         for key, value, headers in records:
-            encoded = [(name, text.encode()) for name, text in headers.items()]
-            if batch.append(key=key, value=value, timestamp=None, headers=encoded) is None:
+            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
                 break
         try:
             # AssertionError: aiokafka's way to say that the topic has no such partition.
@@ -135,3 +137,7 @@ class KafkaPublisher:
         task = asyncio.create_task(close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+
+def _encoded(headers: dict[str, str]) -> Headers:
+    return [(name, text.encode()) for name, text in headers.items()]
