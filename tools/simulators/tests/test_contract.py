@@ -84,6 +84,26 @@ def test_wrong_answers_are_found(status: int, body: object, finding: str) -> Non
     assert finding in " ".join(VendorContract("hubspot").check(answered))
 
 
+@pytest.mark.parametrize(
+    ("vendor", "request_", "root"),
+    [
+        ("hubspot", httpx.Request("GET", "https://api.hubapi.com/crm/objects/2026-09/notes/7"), ""),
+        ("intercom", httpx.Request("GET", "https://api.intercom.io/conversations/1"), ""),
+        ("intercom", httpx.Request("GET", "http://x/intercom/eu/me"), "/intercom"),
+        ("pipedrive", httpx.Request("GET", "https://acme.pipedrive.com/api/v2/persons/7"), ""),
+        (
+            "pipedrive",
+            httpx.Request("GET", "http://x/pipedrive/acme/api/v1/users/me"),
+            "/pipedrive",
+        ),
+    ],
+)
+def test_what_an_httpx_client_sends_can_be_checked(
+    vendor: str, request_: httpx.Request, root: str
+) -> None:
+    assert VendorContract(vendor).check(Exchange.of(request_, root=root)) == []
+
+
 def test_a_wrong_webhook_is_found() -> None:
     envelope = {"type": "notification_event", "topic": "conversation.user.replied"}
     findings = VendorContract("intercom").check_webhook(

@@ -55,7 +55,17 @@ def test_a_person_writes_as_customer_and_as_teammate(
     assert browser.post(path, data={"as": SAM, "action": "reply"}).status_code == 400
 
 
-def test_html_of_others_is_shown_clean(browser: httpx.Client, control: SimulatorControl) -> None:
+def test_html_of_customers_is_shown_clean(
+    browser: httpx.Client, control: SimulatorControl, workspace: str, conversation: str
+) -> None:
+    author = {"type": "user", "id": ADA}
+    control.reply(workspace, conversation, author, "<b>Hi</b><img src=x onerror=y>")
+    page = browser.get(f"/inbox/{workspace}/{conversation}").text
+    assert "<b>Hi</b>" in page
+    assert "onerror" not in page
+
+
+def test_records_of_a_crm_are_shown_clean(browser: httpx.Client, control: SimulatorControl) -> None:
     control.create_account("pipedrive", "acme", persons=[{"id": "17", "name": "<i>Ada</i>"}])
     control.write_note("pipedrive", "acme", "17", "<p>Hi <b>you</b></p><img src=x onerror=y>")
     page = browser.get("/crm/pipedrive/acme").text

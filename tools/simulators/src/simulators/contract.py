@@ -1,15 +1,16 @@
 """Checks traffic against the vendors' own API descriptions, kept in `vendor_data`.
 
 The simulators check what they are asked and what they answer; adapter tests can check what they
-send: `VendorContract("hubspot").check(exchange)` lists what is wrong, empty when all is well.
+send: `VendorContract("hubspot").check(Exchange.of(request))` lists what is wrong.
 """
 
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl
 
+import httpx
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from jsonschema.exceptions import best_match  # type: ignore[import-untyped]
 
@@ -35,6 +36,25 @@ class Exchange:
     status: int = 0
     response_type: str = ""
     response_body: bytes = b""
+
+    @classmethod
+    def of(
+        cls, request: httpx.Request, response: httpx.Response | None = None, root: str = ""
+    ) -> Self:
+        """What an httpx client sent, and got; `root` is cut from the start of its path.
+
+        A request to the vendor's real host needs no root.
+        """
+        return cls(
+            method=request.method,
+            path=request.url.path.removeprefix(root),
+            query=request.url.params.multi_items(),
+            request_type=request.headers.get("content-type", ""),
+            request_body=request.read(),
+            status=response.status_code if response else 0,
+            response_type=response.headers.get("content-type", "") if response else "",
+            response_body=response.read() if response else b"",
+        )
 
 
 _ERRORS: dict[str, Schema] = {

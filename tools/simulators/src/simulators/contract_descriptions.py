@@ -22,13 +22,13 @@ class _Description:
 
 _DESCRIPTIONS: dict[str, tuple[_Description, ...]] = {
     "intercom": (
-        _Description("openapi-2.14.trimmed.json", r"/(us|eu|au)"),
-        _Description("webhooks-canvas-oauth.derived.json", r"/(us|eu|au)"),
+        _Description("openapi-2.14.trimmed.json", r"(/(us|eu|au))?"),
+        _Description("webhooks-canvas-oauth.derived.json", r"(/(us|eu|au))?"),
     ),
     "hubspot": (_Description("openapi.derived.json", ""),),
     "pipedrive": (
-        _Description("openapi.v1.json", r"(/[\w-]+/api/v1)?"),
-        _Description("openapi.v2.json", r"/[\w-]+/api/v2"),
+        _Description("openapi.v1.json", r"((/[\w-]+)?/api/v1)?"),
+        _Description("openapi.v2.json", r"(/[\w-]+)?/api/v2"),
     ),
 }
 
