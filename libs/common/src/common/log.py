@@ -12,6 +12,8 @@ import structlog
 # Libraries log request lines and payload sizes at INFO; theirs is not our story.
 _NOISY = ("httpx", "httpcore", "uvicorn", "uvicorn.error", "aiokafka", "faststream", "asyncio")
 
+SAME_AGAIN_AFTER_S = 10.0
+
 Logger = structlog.stdlib.BoundLogger
 
 
@@ -41,12 +43,30 @@ def configure(service: str, level: str) -> None:
             ],
         )
     )
+    handler.addFilter(_Repeats())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     sys.excepthook = _log_crash
+
+
+class _Repeats(logging.Filter):
+    """Lets a library say the same thing once in a while: aiokafka would say it 10 times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith(_NOISY):
+            return True
+        said = (record.name, str(record.msg))  # the template: what is filled in may change
+        if record.created - self._said_at.get(said, 0) < SAME_AGAIN_AFTER_S:
+            return False
+        self._said_at[said] = record.created
+        return True
 
 
 def _log_crash(
