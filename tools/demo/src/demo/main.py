@@ -200,7 +200,8 @@ def _stopped_at_the_end(product: Product) -> Iterator[None]:
 
 def _until_interrupted(product: Product) -> None:
     while True:
-        product.watch(3600)
+        product.restart_ended()
+        time.sleep(0.5)
 
 
 if __name__ == "__main__":

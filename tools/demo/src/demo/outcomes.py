@@ -1,6 +1,7 @@
 """What the product reports on `delivery.outcome`, read from its start and kept up to date."""
 
 import asyncio
+import logging
 import threading
 from collections import defaultdict
 from types import TracebackType
@@ -13,6 +14,9 @@ from common.events import DeliveryOutcome
 from common.outcomes import Outcome
 
 Key = tuple[str, str]  # conversation id, app
+
+# Kafka is killed and started again on purpose; what its client says of that is no news.
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 class OutcomeReader:

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,6 +59,7 @@ class Product:
         self._running: dict[str, Server] = {}
         self._environment: dict[str, str] = {}
         self.stack: Stack | None = None
+        self.ended_unasked: list[str] = []
 
     @property
     def logs(self) -> Path:
@@ -126,15 +126,13 @@ class Product:
         port = "simulators" if name == "simulators" else f"{name}_health"
         return local(getattr(self.ports, port))
 
-    def watch(self, seconds: float) -> None:
-        """For as long, start again what ended unasked."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            for name in self.processes():
-                if not self.is_running(name):
-                    self._say(f"{name} ended; starting it again (log: {self.logs / name}.log)")
-                    self.restart(name)
-            time.sleep(0.5)
+    def restart_ended(self) -> None:
+        """Start again what ended unasked, as whoever supervises it in production would."""
+        for name in self.processes():
+            if not self.is_running(name):
+                self._say(f"{name} ended; starting it again (its log: {self.logs / name}.log)")
+                self.ended_unasked.append(name)
+                self.restart(name)
 
     def stop(self) -> None:
         """Services first, so that they can finish; may be repeated."""

@@ -111,6 +111,7 @@ class Demo:
         right_since: float | None = None
         while True:
             while_waiting()
+            self.product.restart_ended()
             judged = self._judge(play, outcomes, simulators, by_outcomes)
             now = time.monotonic()
             wrong = sum(bool(line.faults) for line in judged)
@@ -145,6 +146,7 @@ class Demo:
             self.scenario.canary, [self.product.folder / "data", self.product.logs]
         )
         faults += [f"the word {self.scenario.canary!r} is in {path}" for path in found]
+        faults += [f"{name} ended by itself" for name in self.product.ended_unasked]
         return faults
 
     def _outcomes(self) -> OutcomeReader:

@@ -1,16 +1,20 @@
 """What a person sees of it in the terminal: progress, the final table, where to go on."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from demo.environment import local
-from demo.product import Product
+from demo.product import SERVICES, Product
 from demo.run import Report
 
-console = Console(highlight=False)
+# A pipe has no width; 120 columns keep each row of the table on a line or two.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 class Progress:
@@ -39,43 +43,47 @@ class Progress:
 
 
 def report(report: Report) -> None:
-    table = Table(title="What became of each conversation", title_justify="left")
-    table.add_column("", no_wrap=True)
-    table.add_column("conversation")
-    table.add_column("app")
-    table.add_column("outcome")
-    table.add_column("why it must be so")
-    for line in report.lines:
-        mark = "[red]x[/red]" if line.faults else "[green]ok[/green]"
-        table.add_row(mark, line.conversation, line.app, line.outcome, line.why)
+    table = Table(title="What became of each conversation", title_justify="left", box=box.SIMPLE)
+    for title in ("", "conversation", "outcome", "why it must be so"):
+        table.add_column(title)
+    for name, group in groupby(report.lines, key=lambda line: line.conversation):
+        lines = list(group)
+        right = not any(line.faults for line in lines)
+        table.add_row(
+            "[green]ok[/green]" if right else "[red]x[/red]",
+            name,
+            "\n".join(f"{line.app}: {line.outcome}" for line in lines),
+            lines[0].why,
+        )
     console.print(table)
     for line in report.lines:
         for fault in line.faults:
             console.print(f"[red]{line.conversation} / {line.app}: {fault}[/red]")
     for fault in report.other_faults:
         console.print(f"[red]{fault}[/red]")
-    right = sum(not line.faults for line in report.lines)
+    right_lines = sum(not line.faults for line in report.lines)
     console.print(
-        f"{right} of {len(report.lines)} as the scenario file says they must be, "
+        f"{right_lines} of {len(report.lines)} as the scenario file says they must be, "
         f"after {report.seconds:.0f} s and {report.messages} messages."
     )
 
 
 def addresses(product: Product) -> None:
-    table = Table(title="Open", title_justify="left", show_header=False)
-    if product.simulators is not None:
-        table.add_row("Intercom and the CRMs, simulated", f"{product.simulators}/")
     ports = product.ports
-    table.add_row("settings, its API's description", f"{local(ports.settings)}/docs")
-    table.add_row("ingest, webhooks come in here", f"{local(ports.ingest)}/webhooks/intercom")
-    table.add_row(
-        "why? (any conversation)",
-        f"{local(ports.delivery)}/v1/deliveries/<workspace>/<conversation>",
-    )
-    for name in ("ingest", "debounce", "delivery", "settings"):
-        table.add_row(f"health of {name}", f"{product.health_url(name)}/readyz, /healthz, /metrics")
+    places = {
+        "ingest takes webhooks at": f"{local(ports.ingest)}/webhooks/intercom",
+        "settings' API": f"{local(ports.settings)}/docs",
+        "why? of any conversation": f"{local(ports.delivery)}/v1/deliveries/WORKSPACE/CONVERSATION",
+    }
+    if product.simulators is not None:
+        places = {"Intercom and the CRMs, simulated": f"{product.simulators}/"} | places
+    for name in SERVICES:
+        places[f"health of {name}"] = f"{product.health_url(name)}/readyz (/healthz, /metrics)"
     if product.stack is not None:
-        table.add_row("Kafka", product.stack.kafka_bootstrap)
-        table.add_row("PostgreSQL", product.stack.postgres_dsn.rpartition("@")[2])
-    table.add_row("logs", str(product.logs))
-    console.print(table)
+        places["Kafka"] = product.stack.kafka_bootstrap
+        places["PostgreSQL"] = product.stack.postgres_dsn.rpartition("@")[2]
+    places["logs"] = str(product.logs)
+    table = Table.grid(padding=(0, 2))
+    for name, place in places.items():
+        table.add_row(name, place)
+    console.print(table, soft_wrap=True)
