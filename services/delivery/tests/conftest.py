@@ -197,6 +197,8 @@ async def delivery_env(
         "LULL_DELIVERY_CALL_DEADLINE_S": "2",
         "LULL_DELIVERY_LEASE_S": "6",
         "LULL_DELIVERY_BACKOFF_FIRST_S": "0.5",
+        "LULL_DELIVERY_VISIBLE_AFTER_S": "1",
+        "LULL_DELIVERY_HEAL_AFTER_S": "4",
         "LULL_DELIVERY_INSTANCE_ID": "delivery-0",
         "LULL_QUIET_PERIOD_S": str(QUIET_S),
     }
@@ -358,7 +360,9 @@ class World:
                 record = await self.outcomes.getone()
                 self.seen.append(json.loads(record.value))
 
-    async def install(self, app: CrmName = "hubspot", *, on: bool = True, **account: Any) -> Installed:
+    async def install(
+        self, app: CrmName = "hubspot", *, on: bool = True, **account: Any
+    ) -> Installed:
         unique = str(uuid.uuid4().int)[:9]
         workspace, admin = f"wk{unique}", f"5{unique}"
         self.control.create_workspace(

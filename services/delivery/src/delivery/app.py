@@ -99,6 +99,12 @@ async def serve_delivery(config: DeliveryConfig) -> None:
             first=timedelta(seconds=config.delivery_backoff_first_s),
             in_all=timedelta(seconds=config.delivery_retry_for_s),
         ),
+        heal_after=timedelta(seconds=config.delivery_heal_after_s),
+        visible_after=(
+            None
+            if config.delivery_visible_after_s is None
+            else timedelta(seconds=config.delivery_visible_after_s)
+        ),
         several_persons=config.delivery_several_persons,
         random=random.random,
     )

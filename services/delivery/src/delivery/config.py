@@ -59,6 +59,14 @@ class DeliveryConfig(ServiceConfig, KafkaConfig, QuietPeriodConfig):
         gt=0,
         description="Seconds until a delivery that keeps failing is given up.",
     )
+    delivery_heal_after_s: float = Field(
+        600.0, gt=0, description="Seconds after an unknown end until surplus notes are looked for."
+    )
+    delivery_visible_after_s: float | None = Field(
+        None,
+        ge=0,
+        description="Seconds until a CRM surely lists a new note; each CRM's own if unset.",
+    )
     delivery_several_persons: Literal["none", "lowest_id"] = Field(
         "none", description="Whom to take where several persons match: nobody, or the oldest id."
     )

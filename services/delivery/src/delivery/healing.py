@@ -16,7 +16,7 @@ from delivery.domain.note import Marker, StoredNote
 from delivery.domain.plan import is_by_us
 from delivery.domain.row import Known, Written
 from delivery.ports import CrmAccess, GiveUp, Gone, ReconnectNeeded, RetryLater, TokenRejected
-from delivery.working import HEAL_AFTER, Needs, Working, as_activity_crm
+from delivery.working import Needs, Working, as_activity_crm
 
 _log = log.get(__name__)
 
@@ -37,7 +37,7 @@ async def heal(needs: Needs, working: Working) -> Result:
                 known = await _heal_activities(needs, working, access, known, person_id)
     except (RetryLater, TokenRejected, ReconnectNeeded, GiveUp, Gone) as error:
         _log.warning("delivery.healing_postponed", error=type(error).__name__)
-        later = replace(working.known, heal_at=needs.clock.now() + HEAL_AFTER)
+        later = replace(working.known, heal_at=needs.clock.now() + needs.limits.heal_after)
         return Result(later, healed_at=working.known.heal_at)
     return Result(known, healed_at=working.known.heal_at)
 

@@ -260,8 +260,8 @@ class Ledger(Protocol):
 
     async def read(self, key: Key) -> Row | None: ...
 
-    async def heal(self, key: Key) -> None:
-        """Have the row looked over for surplus notes once everything must be visible."""
+    async def heal(self, key: Key, at: datetime) -> None:
+        """Have the row looked over for surplus notes then, when everything must be visible."""
         ...
 
     async def wake(self, workspace_id: str, crm: str) -> int:

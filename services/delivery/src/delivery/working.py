@@ -24,8 +24,6 @@ from delivery.ports import (
     SettingsPort,
 )
 
-HEAL_AFTER = timedelta(minutes=10)
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -34,6 +32,8 @@ class Limits:
     quiet_period: timedelta
     call_deadline: timedelta  # whole, per call to Intercom or a CRM
     schedule: Schedule
+    heal_after: timedelta = timedelta(minutes=10)  # all must be visible by then
+    visible_after: timedelta | None = None  # None: as long as the CRM's adapter says
     several_persons: Literal["none", "lowest_id"] = "none"
     monotonic: Callable[[], float] = time.monotonic
     random: Callable[[], float] = lambda: 0.5

@@ -33,7 +33,6 @@ from delivery.ports import (
     UnknownEnd,
 )
 from delivery.working import (
-    HEAL_AFTER,
     Created,
     Ended,
     Needs,
@@ -103,6 +102,11 @@ class Writing:
     @property
     def _deadline(self) -> timedelta:
         return self.needs.limits.call_deadline
+
+    @property
+    def _visible_after(self) -> timedelta:
+        chosen = self.needs.limits.visible_after
+        return self.needs.crm.visible_after if chosen is None else chosen
 
     def _marker(self, period: int | None) -> Marker:
         return Marker(self.conversation.workspace_id, self.conversation.id, period)
@@ -291,7 +295,7 @@ class Writing:
 
     def _heal_at(self) -> datetime | None:
         if self.unknown_end_before:
-            return self.needs.clock.now() + HEAL_AFTER
+            return self.needs.clock.now() + self.needs.limits.heal_after
         return self.known.heal_at
 
     async def _save(self, known: Known) -> None:
@@ -315,8 +319,7 @@ class Writing:
         unknown = self.known.unknown_note if kind == "note" else self.known.unknown_activity
         if unknown is None:
             return False
-        crm = self.needs.crm
-        at = plan.visible_at(unknown, self._deadline, crm.visible_after)
+        at = plan.visible_at(unknown, self._deadline, self._visible_after)
         now = self.needs.clock.now()
         if now < at:
             raise Postponed(Wait(Waiting.PROBE, at, "unknown_end"))
@@ -333,7 +336,7 @@ class Writing:
                 if kind == "note"
                 else replace(self.known, unknown_activity=again)
             )
-            pause = max(crm.visible_after, _PROBE_PAUSE_MIN)
+            pause = max(self._visible_after, _PROBE_PAUSE_MIN)
             raise Postponed(Wait(Waiting.PROBE, now + pause, "unknown_end"))
         self._settle(kind, None)
         return False

@@ -1,9 +1,11 @@
 """From a settled event on the real Kafka to a note in the (simulated) CRM, and why not."""
 
+import asyncio
 from typing import Any
 
 import pytest
-from common.events import Trigger
+from common.events import CrmPerson, Trigger
+from common.outcomes import SENTENCES
 
 pytestmark = pytest.mark.integration
 
@@ -16,3 +18,204 @@ async def test_a_settled_conversation_becomes_a_note(hubspot: Any) -> None:
     assert note["id"] == outcome["note_id"]
     assert note["person_ids"] == [outcome["person_id"]]
     assert outcome["updated_at"] == talk.updated_at
+
+    explained = await talk.explained()
+    (entry,) = explained["deliveries"]
+    assert entry["last"]["outcome"] == "delivered"
+    assert entry["last"]["sentence"] == SENTENCES["delivered"]
+    assert (entry["open"], entry["waiting"]) == ([], None)
+
+
+async def test_a_hundred_redelivered_events_make_one_note_and_one_outcome(
+    hubspot: Any, world: Any
+) -> None:
+    talk, later = await hubspot.talk(), await hubspot.talk()
+    event = talk.event()
+    await asyncio.gather(*(world.publish(event) for _ in range(100)))
+    await talk.outcome("delivered")
+    await later.settle()
+    await later.outcome("delivered")
+    assert len(hubspot.notes(talk, deleted=True)) == 1
+    assert [seen for seen in world.seen if seen["conversation_id"] == talk.id] == []
+
+
+async def test_a_second_quiet_period_updates_the_one_note(hubspot: Any) -> None:
+    talk = await hubspot.talk()
+    await talk.settle()
+    await talk.outcome("delivered")
+    talk.reply("<p>One more question</p>")
+    await talk.settle()
+    await talk.outcome("updated")
+    (note,) = hubspot.notes(talk)
+    assert "One more question" in note["body"]
+
+
+async def test_pipedrive_gets_a_note_and_an_activity_kept_up_to_date(pipedrive: Any) -> None:
+    talk = await pipedrive.talk()
+    await talk.settle()
+    outcome = await talk.outcome("delivered")
+    (note,), (activity,) = pipedrive.notes(talk), pipedrive.activities(talk)
+    assert (note["id"], activity["id"]) == (outcome["note_id"], outcome["activity_id"])
+    talk.reply("<p>One more question</p>")
+    await talk.settle()
+    await talk.outcome("updated")
+    (note,), (activity,) = pipedrive.notes(talk), pipedrive.activities(talk)
+    assert "One more question" in note["body"]
+    assert "One more question" in activity["body"]
+
+
+async def test_an_action_writes_at_once_to_its_own_person_with_sync_off(world: Any) -> None:
+    installed = await world.install("hubspot", on=False)
+    talk = await installed.talk()
+    person = world.control.add_person("hubspot", installed.account, name="New", email="n@x.org")
+    await talk.settle(
+        Trigger.ACTION,
+        app="hubspot",
+        actor_id=installed.admin,
+        person=CrmPerson(kind="contact", id=person["id"]),
+    )
+    await talk.outcome("delivered")
+    (note,) = installed.notes(talk)
+    assert note["person_ids"] == [person["id"]]
+
+    talk.reply("<p>later</p>")
+    await talk.settle()
+    await talk.outcome("sync_off")
+    assert "later" not in installed.notes(talk)[0]["body"]
+
+    await talk.settle(Trigger.ACTION, app="hubspot", actor_id="5999")
+    await talk.outcome("actor_not_app_user")
+    await talk.settle(Trigger.MANUAL)
+    await talk.outcome("updated")
+    await talk.settle(Trigger.MANUAL)
+    await talk.outcome("up_to_date")
+
+
+async def test_several_persons_are_never_written_to(pipedrive: Any, world: Any) -> None:
+    twins = await pipedrive.customer()
+    world.control.add_person("pipedrive", pipedrive.account, name="Twin", email=twins["email"])
+    talk = pipedrive.conversation(twins)
+    await talk.settle()
+    await talk.outcome("several_persons")
+    assert pipedrive.notes(talk) == []
+
+
+async def test_every_reason_not_to_write_is_named(hubspot: Any, world: Any) -> None:
+    stranger = world.control.add_contact(
+        hubspot.workspace, id=f"{0:>24}".replace(" ", "b"), role="user", email="no@where.example"
+    )
+    long_ago = 1_600_000_000
+    talks = {
+        "no_person": hubspot.conversation(stranger),
+        "no_active_assignee": await hubspot.talk(admin_assignee_id=None),
+        "team_only": await hubspot.talk(admin_assignee_id=None, team_assignee_id="77"),
+        "not_installed_then": await hubspot.talk(created_at=long_ago),
+        "conversation_gone": await hubspot.talk(),
+    }
+    world.control.delete_conversation(hubspot.workspace, talks["conversation_gone"].id)
+    for talk in talks.values():
+        await talk.settle()
+    for expected, talk in talks.items():
+        assert (await talk.outcome())["outcome"] == expected
+        assert hubspot.notes(talk) == []
+
+
+async def test_switching_off_between_settling_and_writing_is_off(world: Any) -> None:
+    installed = await world.install("hubspot")
+    before, after = await installed.talk(), await installed.talk()
+    await before.settle()
+    await before.outcome("delivered")
+    await installed.switch(on=False)
+    await after.settle()
+    await after.outcome("sync_off")
+    assert installed.notes(after) == []
+
+
+async def test_a_switch_in_the_middle_of_an_attempt_still_counts(world: Any) -> None:
+    installed = await world.install("hubspot")
+    talk = await installed.talk()
+    # The attempt is held up between its first look at the toggle and its write.
+    world.control.add_fault(
+        "hubspot", "slow", account=installed.account, path="contacts", ms=1500, times=1
+    )
+    await asyncio.sleep(1)  # the reply must be quiet, so that the first attempt goes through
+    await talk.settle()
+
+    async def held_up() -> bool:
+        return bool(world.control.faults()[-1]["hits"])
+
+    await _until(held_up)
+    await installed.switch(on=False)
+    await talk.outcome("sync_off")
+    assert installed.notes(talk, deleted=True) == []
+
+
+async def test_peoples_edits_and_deletions_are_respected(hubspot: Any, world: Any) -> None:
+    edited, taken, deleted = [await hubspot.talk() for _ in range(3)]
+    for talk in (edited, taken, deleted):
+        await talk.settle()
+    for talk in (edited, taken, deleted):
+        await talk.outcome("delivered")
+    account = ("hubspot", hubspot.account)
+    control = world.control
+    control.edit_note(*account, hubspot.notes(edited)[0]["id"], prepend="<p>Mine!</p>")
+    note_taken = hubspot.notes(taken)[0]["id"]
+    control.edit_note(*account, note_taken, body="<p>All mine</p>")
+    control.delete_note(*account, hubspot.notes(deleted)[0]["id"])
+    for talk in (edited, taken, deleted):
+        talk.reply()
+        await talk.settle()
+    await edited.outcome("updated")
+    await taken.outcome("handed_over")
+    await deleted.outcome("left_deleted")
+    assert "Mine!" in hubspot.notes(edited)[0]["body"]
+    assert hubspot.notes(deleted) == []
+    for talk in (taken, deleted):
+        talk.reply()
+        await talk.settle()
+        await talk.outcome("delivered")
+        assert len(hubspot.notes(talk)) == 1
+    stored = {note["id"]: note["body"] for note in control.notes(*account)}
+    assert "All mine" in stored[note_taken]
+
+
+async def test_a_merged_person_is_followed(hubspot: Any, world: Any) -> None:
+    talk = await hubspot.talk()
+    await talk.settle()
+    person = (await talk.outcome("delivered"))["person_id"]
+    other = world.control.add_person("hubspot", hubspot.account, name="Other", email="o@x.org")
+    world.control.delete_note("hubspot", hubspot.account, hubspot.notes(talk)[0]["id"])
+    world.control.merge_persons("hubspot", hubspot.account, person, other["id"])
+    talk.reply()
+    await talk.settle()
+    await talk.outcome("delivered")
+    (note,) = hubspot.notes(talk)
+    assert note["person_ids"] == [other["id"]]
+
+
+async def test_unusable_records_are_set_aside_and_the_next_is_served(
+    hubspot: Any, world: Any
+) -> None:
+    talk = await hubspot.talk()
+    kind = [("ce_type", b"lull.ConversationSettled.v1")]
+    bad: list[tuple[bytes | None, Any]] = [
+        (b"not json", kind),
+        (b'{"workspace_id": "w"}', kind),
+        (b'{"workspace_id": "\\ud800", "conversation_id": "1", "trigger": "manual"}', kind),
+        (None, kind),
+        (b"x" * 900_000, kind),
+        (b"{}", [("ce_type", b"lull.ConversationSettled.v9")]),
+        (b"{}", [("ce_type", b"\xff\xfe"), ("content-type", b"\xff")]),
+        (b"", [("ce_type", b"lull.Tick.v1")]),
+        (talk.event().to_json(), [("reply_to", b"elsewhere"), ("ce_type", kind[0][1])]),
+    ]
+    for value, headers in bad:
+        await world.publish_raw(value, key=b"poison", headers=headers)
+    await talk.outcome("delivered")
+    assert world.delivery.process.poll() is None
+
+
+async def _until(look: Any) -> None:
+    async with asyncio.timeout(15):
+        while not await look():
+            await asyncio.sleep(0.02)

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -28,7 +28,6 @@ from delivery.domain.row import Key, Known, Row
 from delivery.ports import Claim, LeaseLost, LedgerAway
 
 STATEMENT_TIMEOUT_S = 10.0
-HEAL_AFTER = timedelta(minutes=10)
 # How many workspaces one claim looks into; the next claim goes on behind the last of them.
 _WORKSPACES_PER_CLAIM = 256
 
@@ -198,8 +197,7 @@ class PostgresLedger:
             )
         return row_of(record) if record else None
 
-    async def heal(self, key: Key) -> None:
-        heal_at = self._clock.now() + HEAL_AFTER
+    async def heal(self, key: Key, at: datetime) -> None:
         async with self._connection() as connection:
             await connection.execute(
                 "UPDATE ledger SET heal_at = $5, ready_at = CASE WHEN lease_until > now() "
@@ -207,7 +205,7 @@ class PostgresLedger:
                 "WHERE workspace_id = $1 AND conversation_id = $2 "
                 "AND crm = $3 AND crm_account = $4",
                 *_key_values(key),
-                heal_at,
+                at,
             )
 
     async def wake(self, workspace_id: str, crm: str) -> int:
