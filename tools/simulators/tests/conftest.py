@@ -50,11 +50,12 @@ class Received:
 
 @dataclass
 class Endpoint:
-    """Answers with `statuses` one after the other, then 200."""
+    """Answers with `statuses` one by one, then 200; not at all while `answers` is unset."""
 
     url: str = ""
     received: list[Received] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
+    answers: threading.Event = field(default_factory=threading.Event)
 
     def topics(self) -> list[str]:
         return [str(r.body["topic"]) for r in self.received]
@@ -63,11 +64,13 @@ class Endpoint:
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
     seen = Endpoint()
+    seen.answers.set()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["content-length"]))
             seen.received.append(Received({k.lower(): v for k, v in self.headers.items()}, raw))
+            seen.answers.wait(10)
             self.send_response(seen.statuses.pop(0) if seen.statuses else 200)
             self.send_header("content-length", "0")
             self.end_headers()
@@ -80,6 +83,7 @@ def endpoint() -> Iterator[Endpoint]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield seen
+        seen.answers.set()
         server.shutdown()
         thread.join()
 

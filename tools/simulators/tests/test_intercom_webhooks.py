@@ -179,6 +179,29 @@ def test_after_two_failures_it_is_dropped(
     assert [a["status"] for a in attempts] == [500, 500]
 
 
+def test_an_endpoint_that_hangs_is_given_up_and_harms_nothing_after(
+    control: SimulatorControl,
+    workspace: str,
+    conversation: str,
+    endpoint: Any,
+    eventually: Eventually,
+) -> None:
+    control.knobs(webhook_timeout_s=0.2, webhook_retry_s=60)
+    endpoint.answers.clear()
+    for number in range(40):
+        control.reply(workspace, conversation, CUSTOMER, f"<p>{number}</p>")
+    eventually(
+        lambda: all(
+            n["state"] == "waiting to retry" and n["attempts"][0]["status"] == 0
+            for n in control.notifications(conversation=conversation)[1:]
+        )
+    )
+    endpoint.answers.set()
+    control.knobs(webhook_timeout_s=5)
+    posted = control.reply(workspace, conversation, CUSTOMER, "<p>again</p>", wait=True)
+    assert posted["notifications"][0]["state"] == "delivered"
+
+
 def test_410_ends_the_subscription_until_an_address_is_set_again(
     control: SimulatorControl, workspace: str, conversation: str, endpoint: Any
 ) -> None:

@@ -82,7 +82,8 @@ class Webhooks:
         self._client = httpx.AsyncClient(
             trust_env=False,
             headers={"User-Agent": "intercom-parrot-service-client/1.0"},
-            limits=httpx.Limits(max_connections=200, max_keepalive_connections=50),
+            # no upper limit: an endpoint that hangs must not keep the others' notifications waiting
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=50),
         )
         self._notifications: dict[str, Notification] = {}
         self._tasks: set[asyncio.Task[None]] = set()
