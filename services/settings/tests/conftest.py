@@ -26,7 +26,9 @@ from simulators.testing import RunningSimulators, run_simulators
 
 OPERATOR_TOKEN = "operator-token-of-the-tests"
 CALLER_TOKEN = "delivery-token-of-the-tests"
-KEYS = f"k1:{base64.b64encode(bytes(range(32))).decode()}"
+KEYS = ",".join(
+    f"k{n}:{base64.b64encode(bytes(range(n, n + 32))).decode()}" for n in (1, 2)
+)  # k1 is the newest
 
 
 @dataclass

@@ -19,6 +19,7 @@ from settings.adapters.postgres.authorizations import PostgresAuthorizations
 from settings.adapters.postgres.connections import PostgresConnections
 from settings.adapters.postgres.database import Database
 from settings.adapters.postgres.installations import PostgresInstallations
+from settings.adapters.postgres.rotation import rotate
 from settings.adapters.postgres.watch import watch
 from settings.adapters.relay import Relay
 from settings.adapters.vendors.hubspot import HubSpot
@@ -30,7 +31,7 @@ from settings.config import MigrationConfig, SettingsConfig, by_name, by_region
 from settings.handlers.access import Access
 from settings.handlers.connecting import Connections
 from settings.handlers.installations import Installations
-from settings.ports import CrmVendor
+from settings.ports import CrmVendor, StoreUnavailable
 
 _DESCRIPTION = """
 Which workspace has sync switched on, for which app, and the tokens of its accounts.
@@ -47,9 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "verb",
         nargs="?",
-        choices=["serve", "migrate"],
+        choices=["serve", "migrate", "rotate-keys"],
         default="serve",
-        help="serve (default), or migrate: bring the database's schema up to date and end",
+        help="serve (default); migrate: bring the database's schema up to date and end; "
+        "rotate-keys: encrypt every stored token with the newest key and end",
     )
     verb = parser.parse_args(arguments).verb
     if verb == "migrate":
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         config = SettingsConfig.load()
         log.configure("settings", config.log_level)
-        run(_serve(config, SystemClock()))
+        run(_rotate_keys(config) if verb == "rotate-keys" else _serve(config, SystemClock()))
 
 
 async def _migrate(config: MigrationConfig) -> None:
@@ -71,6 +73,21 @@ async def _migrate(config: MigrationConfig) -> None:
         # The message itself may quote the address, and with it the password.
         raise SystemExit(f"PostgreSQL: {type(error).__name__}; nothing was changed.") from None
     log.get(__name__).info("schema.migrated", before=before, after=after)
+
+
+async def _rotate_keys(config: SettingsConfig) -> None:
+    database = await Database.open(config.settings_database_url.get_secret_value(), 1)
+    try:
+        done = await rotate(database, Keyring(by_name(config.settings_token_keys)))
+    except StoreUnavailable as error:
+        raise SystemExit(f"PostgreSQL: {error}; run it again to go on.") from None
+    finally:
+        await database.close()
+    log.get(__name__).info("keys.rotated", values=done.values, unreadable=done.unreadable)
+    if done.unreadable:
+        raise SystemExit(
+            f"{done.unreadable} stored value(s) need a key that is not in LULL_SETTINGS_TOKEN_KEYS."
+        )
 
 
 async def _serve(config: SettingsConfig, clock: Clock) -> None:

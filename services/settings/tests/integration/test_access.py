@@ -2,10 +2,13 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from settings.adapters.keyring import Keyring
+from settings.adapters.postgres.database import Database
+from settings.adapters.postgres.rotation import rotate
 
 pytestmark = pytest.mark.integration
 
@@ -43,9 +46,12 @@ async def test_fifty_callers_of_two_replicas_refresh_an_expired_rotating_token_o
     old = (await replicas[0].crm_access(made.workspace, "pipedrive")).json()["access_token"]
     await expire(database, made.workspace)
     since = last_seq(simulators)
+    # Slow enough that every caller of both replicas arrives while the first one is waiting.
+    simulators.control.add_fault("pipedrive", "slow", path="token", ms=500, times=None)
     answers = await asyncio.gather(
         *(replicas[n % 2].crm_access(made.workspace, "pipedrive") for n in range(50))
     )
+    simulators.control.clear_faults()
     assert {answer.status_code for answer in answers} == {200}
     tokens = {answer.json()["access_token"] for answer in answers}
     assert len(tokens) == 1
@@ -103,7 +109,9 @@ async def test_a_revoked_connection_asks_for_a_reconnect_and_a_new_authorization
 
     again = await replicas[0].connect_app(made.workspace, app, made.account)
     assert again.json()["did"] == "reconnected"
-    assert (await replicas[1].crm_access(made.workspace, app)).status_code == 200
+    token = (await replicas[1].crm_access(made.workspace, app)).json()["access_token"]
+    renewed = await replicas[1].crm_access(made.workspace, app, hash_of(token))
+    assert renewed.status_code == 200  # the refresh token is the new authorization's, too
     mended = (await replicas[1].ask("GET", f"/installations/{made.workspace}/{app}")).json()
     assert mended == found | {"reconnect_needed": False, "version": 3}
     await changes.of(made.workspace, app, version=3)
@@ -145,8 +153,8 @@ async def test_a_token_with_little_life_left_still_serves_while_the_vendor_is_aw
     made = await install("hubspot")
     token = (await replicas[0].crm_access(made.workspace, "hubspot")).json()["access_token"]
     await database.execute(
-        "UPDATE connections SET expires_at = clock_timestamp() + interval '30 s'"
-        " WHERE workspace_id = $1",
+        "UPDATE connections SET obtained_at = obtained_at - interval '1 h',"
+        " expires_at = clock_timestamp() + interval '30 s' WHERE workspace_id = $1",
         made.workspace,
     )
     simulators.control.add_fault("hubspot", "500_before", path="token", times=None)
@@ -186,6 +194,58 @@ async def test_tokens_copied_to_another_workspaces_row_are_not_handed_out(
     stolen = await replicas[0].crm_access(thief.workspace, "hubspot")
     assert (stolen.status_code, stolen.json()["code"]) == (503, "store_unavailable")
     assert (await replicas[0].crm_access(victim.workspace, "hubspot")).status_code == 200
+    app = f"/v1/workspaces/{thief.workspace}/apps/hubspot"
+    assert (await replicas[0].operator("DELETE", app)).status_code == 204
+
+
+@pytest.fixture
+async def pool(database_dsn: str) -> AsyncIterator[Database]:
+    pool = await Database.open(database_dsn, 2)
+    yield pool
+    await pool.close()
+
+
+async def test_keys_are_rotated_while_tokens_are_asked_for(
+    replicas: list[Any],
+    install: Callable[..., Any],
+    service_env: dict[str, str],
+    database: Any,
+    pool: Database,
+) -> None:
+    made = await install("pipedrive")
+    old_key, new_key = service_env["LULL_SETTINGS_TOKEN_KEYS"].split(",")
+    before = (await replicas[0].crm_access(made.workspace, "pipedrive")).json()
+    stop = asyncio.Event()
+
+    async def keep_asking() -> set[int]:
+        seen = set()
+        while not stop.is_set():
+            seen.add((await replicas[1].crm_access(made.workspace, "pipedrive")).status_code)
+        return seen
+
+    asking = asyncio.create_task(keep_asking())
+    rings = [Keyring(by_name_and_key(f"{new_key},{old_key}")), Keyring(by_name_and_key(old_key))]
+    done = await rotate(pool, rings[0])
+    assert (done.values > 3, done.unreadable) == (True, 0)
+    stop.set()
+    assert await asking == {200}
+    assert (await replicas[1].crm_access(made.workspace, "pipedrive")).json() == before
+    stored = await database.fetch(
+        "SELECT access_token FROM connections UNION SELECT refresh_token FROM connections"
+        " UNION SELECT access_token FROM intercom_connections"
+    )
+    assert {row["access_token"].partition(".")[0] for row in stored} == {"k2"}
+    lost = await rotate(pool, rings[1])  # a ring without the key they need changes nothing
+    assert (lost.values, lost.unreadable) == (0, done.values)
+    back = await rotate(
+        pool, Keyring(by_name_and_key(f"{old_key},{new_key}"))
+    )  # for the other tests
+    assert back == done
+    assert (await replicas[0].crm_access(made.workspace, "pipedrive")).json() == before
+
+
+def by_name_and_key(keys: str) -> list[tuple[str, str]]:
+    return [(name, key) for name, _, key in (entry.partition(":") for entry in keys.split(","))]
 
 
 async def test_a_rejected_intercom_token_counts_only_when_intercom_itself_refuses_it(

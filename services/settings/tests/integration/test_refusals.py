@@ -129,7 +129,7 @@ async def test_no_secret_of_any_kind_was_ever_logged_or_stored_in_clear(
         *credentials.values(),
         service_env["LULL_PIPEDRIVE_CLIENT_SECRET"],
         service_env["LULL_HUBSPOT_CLIENT_SECRET"],
-        service_env["LULL_SETTINGS_TOKEN_KEYS"].partition(":")[2],
+        *re.split("[:,]", service_env["LULL_SETTINGS_TOKEN_KEYS"])[1::2],
     ]
     logs = "".join(replica.log.read_text() for replica in replicas)
     assert "app.connected" in logs

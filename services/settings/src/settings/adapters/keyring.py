@@ -61,6 +61,3 @@ class Keyring:
             ).decode()
         except (InvalidTag, binascii.Error, ValueError):
             raise TokenUnreadable("not what was stored here") from None
-
-    def is_current(self, stored: str) -> bool:
-        return stored.startswith(f"{self.newest}.")

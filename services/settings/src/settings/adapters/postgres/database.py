@@ -1,5 +1,6 @@
 """A pool that outlives PostgreSQL: every wait is bounded, and its absence is one exception."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Self
@@ -81,4 +82,8 @@ class Database:
             yield connection
 
     async def close(self) -> None:
-        self._pool.terminate()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self._pool.close()
+        except _AWAY:
+            self._pool.terminate()
