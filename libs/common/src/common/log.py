@@ -53,7 +53,7 @@ def configure(service: str, level: str) -> None:
 
 
 class _Repeats(logging.Filter):
-    """Lets a library say the same thing once in a while: aiokafka would say it 10 times a second."""
+    """Lets a library say the same thing once in a while; aiokafka would 10 times a second."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,7 +1,5 @@
 """The demo while each process is killed with -9 in turn and started again."""
 
-import os
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -28,7 +26,7 @@ class Killer:
         if self.done():
             return
         name = next(self._order)
-        os.kill(self.product.pid(name), signal.SIGKILL)
+        self.product.kill(name)
         self.killed.append(name)
         self.say(f"kill -9 {name}, and up again ({len(self.killed)})")
         self.product.restart(name)

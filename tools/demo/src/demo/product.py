@@ -1,6 +1,8 @@
 """The product's processes on one machine: started in order, watched, killed, restarted, stopped."""
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -95,14 +97,14 @@ class Product:
     def processes(self) -> tuple[str, ...]:
         return SERVICES if self.simulators is None else ("simulators", *SERVICES)
 
-    def pid(self, name: str) -> int:
-        if name in SERVERS:
-            pids = (self.stack.kafka_pid, self.stack.postgres_pid) if self.stack else (None, None)
-            pid = pids[SERVERS.index(name)]
-            if pid is None:
-                raise DevStackError(f"{name} is not ours to kill: it runs elsewhere.")
-            return pid
-        return self._running[name].pid
+    def kill(self, name: str) -> None:
+        """Send it kill -9. It stays away until `restart`."""
+        if name == "kafka":
+            self._devstack.kill_kafka()
+        elif name == "postgres":
+            self._devstack.kill_postgres()
+        else:
+            os.kill(self._running[name].pid, signal.SIGKILL)
 
     def is_running(self, name: str) -> bool:
         return name in self._running and self._running[name].is_running()
