@@ -144,8 +144,9 @@ def _whole_elements(body: str, start: int, end: int) -> tuple[int, int] | None:
             missing.append(name)
         elif opened.pop() != name:
             return None  # crossed tags: no place to cut is right
-    before, after = _openings_before(body, start), _closings_after(body, end)
     left, right = len(missing), len(opened)
+    before = _openings_before(body, start, at_most=left + 1)
+    after = _closings_after(body, end, at_most=right + 1)
     if [tag.name for tag in before[:left]] != missing:
         return None
     if [tag.name for tag in after[:right]] != opened[::-1]:
@@ -155,21 +156,25 @@ def _whole_elements(body: str, start: int, end: int) -> tuple[int, int] | None:
     return (before[left - 1].start if left else start), (after[right - 1].end if right else end)
 
 
-def _openings_before(body: str, at: int) -> list[_Tag]:
+def _openings_before(body: str, at: int, at_most: int) -> list[_Tag]:
     """The opening tags that end here, nearest first, with only white space between them."""
     tags: list[_Tag] = []
-    while (tag := _tag_before(body, _rstrip(body, at))) and not tag.closes:
-        if tag.name in _VOID:
+    while len(tags) < at_most:
+        tag = _tag_before(body, _rstrip(body, at))
+        if tag is None or tag.closes or tag.name in _VOID:
             break
         tags.append(tag)
         at = tag.start
     return tags
 
 
-def _closings_after(body: str, at: int) -> list[_Tag]:
+def _closings_after(body: str, at: int, at_most: int) -> list[_Tag]:
     """The closing tags that begin here, nearest first, with only white space between them."""
     tags: list[_Tag] = []
-    while (tag := _tag_at(body, _lstrip(body, at))) and tag.closes:
+    while len(tags) < at_most:
+        tag = _tag_at(body, _lstrip(body, at))
+        if tag is None or not tag.closes:
+            break
         tags.append(tag)
         at = tag.end
     return tags

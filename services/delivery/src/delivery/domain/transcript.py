@@ -55,7 +55,7 @@ def render(
     limit = Size(max_chars, max_chars * 4 if max_bytes is None else max_bytes)
     gap = form.gap(conversation.omitted + len(conversation.messages))
     if not Size.of(head + gap + tail).fits(limit):
-        head = form.line(str(marker))
+        head = form.line(f"{marker} Intercom conversation")
         if not Size.of(head + gap + tail).fits(limit):
             raise ValueError("the limit has no room for the link and the markers")
     newest = conversation.newest_update
@@ -108,8 +108,9 @@ def _fitted(conversation: Conversation, form: Form, room: Size) -> list[str]:
     if sum(map(Size.of, gap), sum(sizes, Size(0, 0))).fits(room):
         return said[:1] + gap + said[1:]
 
-    # The widest that the line about the omitted can become is kept free.
-    room -= Size.of(form.gap(conversation.omitted + len(messages)))
+    if conversation.omitted or len(messages) > 1:
+        # The widest that the line about the omitted can become is kept free.
+        room -= Size.of(form.gap(conversation.omitted + len(messages)))
     later = sum(sizes[1:], Size(0, 0))
     opening = _cut(messages[0], said[0], form, room.half().larger(room - later))
     room -= Size.of(opening)
