@@ -100,9 +100,10 @@ class Replica:
         body = (await self.client.get(f"{self.health}/readyz")).json()
         return body if state in body[kind][name] else None
 
-    def stop(self) -> int:
+    async def stop(self) -> int:
+        """Its exit code. The loop goes on meanwhile: proxies live on it."""
         self.process.terminate()
-        return self.process.wait(15)
+        return await asyncio.to_thread(self.process.wait, 10)
 
 
 async def until(look: Callable[[], Awaitable[Any]], within_s: float = 15.0) -> Any:
@@ -151,7 +152,7 @@ class Launcher:
             if replica.process.poll() is None:
                 replica.process.terminate()
         for replica in self.replicas:
-            replica.process.wait(15)
+            await asyncio.to_thread(replica.process.wait, 10)
             await replica.client.aclose()
 
 

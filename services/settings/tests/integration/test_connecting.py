@@ -164,6 +164,8 @@ async def test_uninstalling_forgets_the_tokens_and_a_new_installation_counts_ane
     made = await install("hubspot")
     app = f"/v1/workspaces/{made.workspace}/apps/hubspot"
     await replicas[0].operator("PUT", f"{app}/transcript-sync", {"on": True})
+    await replicas[0].operator("PUT", f"{app}/app-users", {"users": [{"id": "1"}]})
+    await replicas[0].operator("PATCH", f"{app}/options", {"note_policy": "new"})
     first = (await replicas[0].ask("GET", f"/installations/{made.workspace}/hubspot")).json()
 
     assert (await replicas[0].operator("DELETE", app)).status_code == 204
@@ -180,6 +182,10 @@ async def test_uninstalling_forgets_the_tokens_and_a_new_installation_counts_ane
     assert second["installed_at"] > first["installed_at"]
     assert second["version"] > first["version"]
     assert second["transcript_sync"] is False
+    assert second["active_app_users"] == [made.admin]
+    assert second["note_policy"] == "update"
+    listed = (await replicas[0].operator("GET", f"/v1/workspaces/{made.workspace}/apps")).json()
+    assert [(app["app"], app["connection"]) for app in listed["apps"]] == [("hubspot", "connected")]
 
 
 async def test_a_crm_that_this_deployment_has_no_client_of_is_not_offered(

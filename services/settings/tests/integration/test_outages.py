@@ -50,7 +50,7 @@ async def test_it_starts_with_nothing_there_and_recovers_as_each_part_comes(
     with pytest.raises(schema.NewerSchema):
         await schema.migrate(dsn)
     await replica.until_ready()
-    assert replica.stop() == 0
+    assert await replica.stop() == 0
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ async def apart(launcher: Any, migrated: None, database_dsn: str, new_proxy: Any
     replica = await launcher.start(LULL_SETTINGS_DATABASE_URL=postgres.address(database_dsn))
     await replica.until_ready()
     yield replica, postgres
-    assert replica.stop() == 0
+    assert await replica.stop() == 0
     postgres.cut()
 
 
