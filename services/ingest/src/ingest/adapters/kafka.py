@@ -56,6 +56,7 @@ class KafkaEventLog:
         self._topics_seen = False
         self._admin: AIOKafkaAdminClient | None = None
         self._failing_since: float | None = None
+        self._answering_since: float | None = None
 
     async def append(self, event: ConversationEvent, event_id: str) -> None:
         topic = _TOPIC_OF[type(event)]
@@ -123,12 +124,17 @@ class KafkaEventLog:
 
     async def _look(self) -> None:
         fault = await self._fault()
-        if fault is None:
-            self._need.met()
-        else:
+        if fault is not None:
             self._need.missing(fault)
-        failing_s = time.monotonic() - self._failing_since if self._failing_since else 0.0
-        if fault is None and failing_s > _MEND_AFTER_S:
+            self._answering_since = None
+            return
+        self._need.met()
+        self._answering_since = self._answering_since or time.monotonic()
+        if self._failing_since is None:
+            return
+        # A producer that has just got Kafka back is given its time, too.
+        failing_s = time.monotonic() - max(self._failing_since, self._answering_since)
+        if failing_s > _MEND_AFTER_S:
             _log.warning("producer.renewed", failing_s=round(failing_s))
             broker, self._broker = self._broker, None
             if broker is not None:
