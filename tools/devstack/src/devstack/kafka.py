@@ -105,13 +105,7 @@ class Kafka:
         self._server.wait_until(lambda: answers(self.port), READY_SECONDS)
 
     def _format(self, class_path: str, config: Path) -> None:
-        arguments = [
-            "format",
-            "--ignore-formatted",
-            f"--cluster-id={new_cluster_id()}",
-            "-c",
-            str(config),
-        ]
+        arguments = ["format", "--ignore-formatted", "-t", new_cluster_id(), "-c", str(config)]
         tool = self._launch(class_path, "kafka.tools.StorageTool", *arguments)
         if tool.wait(FORMAT_SECONDS) != 0:
             raise ServerEndedError("Kafka's format tool", self.log, tool.said())
