@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -101,8 +102,20 @@ class PostgresLedger:
         return folded
 
     async def claim(self, crm: str, limit: int, running: dict[str, int]) -> list[Claim]:
-        good_until = time.monotonic() + self._lease.total_seconds()
         after = self._claimed_last.get(crm, "")
+        claims = await self._claim(crm, after, limit, running)
+        if after and len(claims) < limit:
+            # Past the last workspace: go on with the first ones.
+            taken = Counter(running) + Counter(claim.row.key.workspace_id for claim in claims)
+            claims += await self._claim(crm, "", limit - len(claims), dict(taken))
+        if claims:
+            self._claimed_last[crm] = claims[-1].row.key.workspace_id
+        return claims
+
+    async def _claim(
+        self, crm: str, after: str, limit: int, running: dict[str, int]
+    ) -> list[Claim]:
+        good_until = time.monotonic() + self._lease.total_seconds()
         token = uuid4()
         async with self._connection() as connection:
             records = await connection.fetch(
@@ -117,11 +130,8 @@ class PostgresLedger:
                 self._owner,
                 self._lease,
             )
-        claims = [Claim(row_of(record), str(token), good_until) for record in records]
-        # The next claim begins behind the workspaces served now; at the end it starts over.
-        last = max((claim.row.key.workspace_id for claim in claims), default="")
-        self._claimed_last[crm] = last if len(claims) == limit else ""
-        return claims
+        rows = sorted(map(row_of, records), key=lambda row: row.key.workspace_id)
+        return [Claim(row, str(token), good_until) for row in rows]
 
     async def save(self, claim: Claim, known: Known) -> None:
         columns = known_columns(known)
