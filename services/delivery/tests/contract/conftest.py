@@ -93,8 +93,17 @@ class Subject:
     def fail_creating(self, kind: str, **how: Any) -> None:
         self.fault(kind, method="POST", path=self.note_path, **how)
 
-    def impatient(self) -> "Subject":
-        return replace(self, deadline=timedelta(milliseconds=150))
+    def within(self, kind: str, *, milliseconds: int) -> "Subject":
+        """With this deadline where the fault is one that only a deadline ends."""
+        if kind not in ("timeout", "timeout_after", "slow", "trickle"):
+            return self
+        return replace(self, deadline=timedelta(milliseconds=milliseconds))
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """The simulator may still be at work on a request whose deadline passed."""
+        async with asyncio.timeout(5):
+            while not holds():  # noqa: ASYNC110 - it happens in the simulators' thread
+                await asyncio.sleep(0.01)
 
     async def find(self, *emails: str, phones: tuple[str, ...] = ()) -> list[str]:
         contact = Contact("c1", emails, phones)

@@ -26,8 +26,9 @@ async def test_a_create_of_unknown_end_is_found_by_a_probe(crm, make_note, kind)
     ada = crm.add_person(email="ada@example.com")
     crm.fail_creating(kind)
     with pytest.raises(UnknownEnd) as unknown:
-        await crm.impatient().create(ada, make_note())
+        await crm.within(kind, milliseconds=300).create(ada, make_note())
     assert unknown.value.reason in ("http_500", "timeout", "cut_off")
+    await crm.until(lambda: len(crm.notes()) == 1)
     [stored] = crm.notes()
     assert await crm.marked(ada, MARKER) == [stored["id"]]
 
@@ -37,7 +38,7 @@ async def test_a_create_that_may_have_failed_is_probed_and_not_found(crm, make_n
     ada = crm.add_person(email="ada@example.com")
     crm.fail_creating(kind)
     with pytest.raises(UnknownEnd):
-        await crm.impatient().create(ada, make_note())
+        await crm.within(kind, milliseconds=100).create(ada, make_note())
     assert crm.notes() == []
     assert await crm.marked(ada, MARKER) == []
 
@@ -53,7 +54,7 @@ async def test_a_read_that_fails_is_tried_later_and_has_no_unknown_end(crm, make
     ):
         crm.fault(kind, times=None)  # a reset is tried again where that is safe
         with pytest.raises(RetryLater) as failed:
-            await call(crm.impatient() if kind not in ("500_before", "html_502") else crm)
+            await call(crm.within(kind, milliseconds=50))
         assert not isinstance(failed.value, UnknownEnd)
         crm.control.clear_faults()
 
@@ -137,6 +138,6 @@ async def test_the_adapter_works_on_after_every_failure(crm, make_note):
     for kind in WRITTEN + NOT_WRITTEN:
         crm.fault(kind, times=None)
         with pytest.raises(RetryLater):
-            await crm.impatient().crm.person(crm.access, ada, timedelta(milliseconds=60))
+            await crm.crm.person(crm.access, ada, crm.within(kind, milliseconds=50).deadline)
         crm.control.clear_faults()
     assert await crm.crm.person(crm.access, ada, crm.deadline) == PersonState(ada)

@@ -9,6 +9,7 @@ which app wrote a note, so its author is not told; a phone is found only as it i
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 from urllib.parse import quote
@@ -140,10 +141,10 @@ class HubSpot(HttpCrm):
         stored: dict[str, StoredNote] = {}
         for batch in _batches(recent, BODIES_PER_READ):
             for found in await self._notes(access, batch, "hs_note_body", until):
-                with shape():
-                    read = self.note_in({**found, "associations": _to(person_id)})
+                with shape():  # batch/read tells no associations
+                    read = self.note_in(found)
                 if read and carries(read.body, marker):
-                    stored[read.id] = read
+                    stored[read.id] = replace(read, person_id=person_id)
         return [stored[note_id] for note_id in recent if note_id in stored]
 
     async def _notes_of(self, access: CrmAccess, person_id: str, until: Deadline) -> list[str]:
@@ -181,10 +182,6 @@ def _filter(field: str, value: str) -> Json:
 
 def _values(properties: Json, fields: Sequence[str]) -> list[str]:
     return ";".join(str(properties.get(field) or "") for field in fields).split(";")
-
-
-def _to(person_id: str) -> Json:
-    return {"contacts": {"results": [{"id": person_id}]}}  # batch/read tells no associations
 
 
 def _complete(answer: Json) -> list[Json]:

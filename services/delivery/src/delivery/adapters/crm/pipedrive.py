@@ -3,9 +3,8 @@
 Source: Pipedrive's OpenAPI descriptions v1 and v2 (notes, persons, activities), its pages on rate
 limiting and response formats, and the thread named below, read 2026-11-22.
 
-What Pipedrive cannot do: no idempotency key and no field of ours on notes or activities, so an
-unknown end is probed; a merged person leaves no trace, its old id answers 404; a phone is found
-only as it is stored.
+What Pipedrive cannot do: no idempotency key and no field of ours, so an unknown end is probed; a
+merged person leaves no trace, its old id answers 404; a phone is found only as it is stored.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +14,8 @@ from typing import Final
 import httpx
 
 from delivery.adapters.calls import Deadline, capped, record_id, shape
-from delivery.adapters.crm.base import CLOCK_SKEW, HttpCrm, Json, utc_iso
+from delivery.adapters.crm.activity import HttpActivityCrm
+from delivery.adapters.crm.base import CLOCK_SKEW, Json, utc_iso
 from delivery.domain import person
 from delivery.domain.block import carries
 from delivery.domain.conversation import Contact
@@ -36,12 +36,11 @@ PAGE: Final = 50  # notes or activities of full length stay below the cap of one
 BUDGET_WAIT: Final = timedelta(hours=1)
 
 
-class Pipedrive(HttpCrm):
+class Pipedrive(HttpActivityCrm):
     name = "pipedrive"
     note_max_chars = NOTE_MAX_BYTES
     note_max_bytes = NOTE_MAX_BYTES
     visible_after = VISIBLE_AFTER
-    has_activity = True
     rate_limit_wait = timedelta(seconds=2)  # the burst window
 
     def __init__(
@@ -71,11 +70,25 @@ class Pipedrive(HttpCrm):
     def changed_note(self, note_id: str, body: str, note: Note) -> tuple[str, Json]:
         return "PUT", _note(body, note)
 
+    def activity_path(self, activity_id: str) -> str:
+        return f"{ACTIVITIES}/{_number(activity_id)}"
+
+    def activity_in(self, found: Json) -> StoredNote | None:
+        return self.note_in(found)
+
+    def new_activity(self, person_id: str, note: Note) -> tuple[str, Json]:
+        # Never `person_id`, though the description lists it: it is read-only and answers 400
+        # (devcommunity.pipedrive.com, thread 19734).
+        whom = {"participants": [{"person_id": _number(person_id), "primary": True}]}
+        return ACTIVITIES, {**_activity(note), "type": self._activity_type, **whom}
+
+    def changed_activity(self, note: Note) -> tuple[str, Json]:
+        return "PATCH", _activity(note)
+
     def window_ends(self, response: httpx.Response) -> timedelta:
-        """Burst: seconds left in the window. A spent daily budget refuses until midnight."""
         if response.headers.get("x-daily-ratelimit-token-remaining") == "0":
             return BUDGET_WAIT
-        left = response.headers.get("x-ratelimit-reset", "")
+        left = response.headers.get("x-ratelimit-reset", "")  # seconds until the window ends
         seconds = int(left) if left.isdecimal() and len(left) < 9 else 0
         return max(capped(timedelta(seconds=seconds)), self.rate_limit_wait)
 
@@ -114,14 +127,11 @@ class Pipedrive(HttpCrm):
     async def _list(
         self, access: CrmAccess, path: str, person_id: str, since: datetime, deadline: timedelta
     ) -> list[Json]:
-        """The person's live records, oldest first; of activities it is the primary participant.
-
-        By update, since the time a note was added is set to the reply's. API v1 counts rows
-        (`start`), v2 hands out a cursor.
-        """
+        """The person's live records, oldest first; v1 counts rows (`start`), v2 has a cursor."""
         until = Deadline(deadline)
         query = {
             "person_id": str(_number(person_id)),
+            # Not by `add_time`, which is the reply's.
             "updated_since": utc_iso(since - CLOCK_SKEW),
             "limit": str(PAGE),
             **({"sort": "id ASC"} if path == NOTES else {"sort_by": "id"}),
@@ -138,33 +148,6 @@ class Pipedrive(HttpCrm):
                 if rows.get("more_items_in_collection"):
                     turn = {"start": str(int(rows["next_start"]))}
         return records
-
-    async def create_activity(
-        self, access: CrmAccess, person_id: str, note: Note, deadline: timedelta
-    ) -> str:
-        # Never `person_id`, though the description lists it: it is read-only and answers 400
-        # (devcommunity.pipedrive.com, thread 19734).
-        whom = {"participants": [{"person_id": _number(person_id), "primary": True}]}
-        body = {**_activity(note), "type": self._activity_type, **whom}
-        return await self._create_for(access, person_id, ACTIVITIES, body, deadline)
-
-    async def activity(
-        self, access: CrmAccess, activity_id: str, deadline: timedelta
-    ) -> StoredNote | None:
-        found = await self._find(access, f"{ACTIVITIES}/{_number(activity_id)}", deadline)
-        with shape():
-            return None if found is None else self.note_in(found)
-
-    async def update_activity(
-        self, access: CrmAccess, activity_id: str, note: Note, deadline: timedelta
-    ) -> None:
-        path = f"{ACTIVITIES}/{_number(activity_id)}"
-        await self._send(access, "PATCH", path, Deadline(deadline), _activity(note), write=True)
-
-    async def delete_activity(
-        self, access: CrmAccess, activity_id: str, deadline: timedelta
-    ) -> None:
-        await self._delete(access, f"{ACTIVITIES}/{_number(activity_id)}", deadline)
 
     async def activities_marked(
         self,
@@ -188,38 +171,27 @@ def _number(crm_id: str) -> int:
 
 
 def _deleted(record: Json) -> bool:
-    """API v2 says `is_deleted`, v1 `active_flag` false."""
-    return bool(record.get("is_deleted")) or record.get("active_flag") is False
+    return bool(record.get("is_deleted")) or record.get("active_flag") is False  # API v2, v1
 
 
 def _note(body: str, note: Note) -> Json:
     if len(body.encode()) > NOTE_REFUSED_BYTES:
         raise GiveUp("note_too_large")
     # One older text says that `add_time` takes an admin; the description does not.
-    said_at = note.written_for.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return {"content": body, "add_time": said_at}
+    return {"content": body, "add_time": f"{note.written_for.astimezone(UTC):%Y-%m-%d %H:%M:%S}"}
 
 
 def _activity(note: Note) -> Json:
     due = note.written_for.astimezone(UTC)
-    return {
-        "subject": note.subject,
-        "note": note.body,
-        "due_date": due.strftime("%Y-%m-%d"),
-        "due_time": due.strftime("%H:%M"),
-        "done": True,
-    }
+    when = {"due_date": f"{due:%Y-%m-%d}", "due_time": f"{due:%H:%M}"}
+    return {"subject": note.subject, "note": note.body, "done": True, **when}
 
 
 def _stored(data: Json) -> StoredNote:
     body = data.get("content") or data.get("note") or ""  # of a note, of an activity
-    author_id, person_id = data.get("user_id") or data.get("creator_user_id"), data.get("person_id")
-    return StoredNote(
-        record_id(data["id"]),
-        str(body),
-        record_id(author_id) if author_id else None,
-        record_id(person_id) if person_id else None,
-    )
+    author = data.get("user_id") or data.get("creator_user_id")
+    ids = (record_id(raw) if raw else None for raw in (author, data.get("person_id")))
+    return StoredNote(record_id(data["id"]), str(body), *ids)
 
 
 def _marked(listed: Iterable[Json], marker: Marker) -> list[StoredNote]:

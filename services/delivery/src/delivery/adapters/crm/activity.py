@@ -1,0 +1,64 @@
+"""The calls of a CRM that gets an Activity beside the note (R5)."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from delivery.adapters.calls import Deadline, shape
+from delivery.adapters.crm.base import HttpCrm, Json
+from delivery.domain.note import Marker, Note, StoredNote
+from delivery.ports import CrmAccess
+
+
+class HttpActivityCrm(HttpCrm):
+    has_activity = True
+
+    @abstractmethod
+    def activity_path(self, activity_id: str) -> str: ...
+
+    @abstractmethod
+    def activity_in(self, found: Json) -> StoredNote | None:
+        """None: deleted."""
+
+    @abstractmethod
+    def new_activity(self, person_id: str, note: Note) -> tuple[str, Json]:
+        """Path and body of the request that creates it."""
+
+    @abstractmethod
+    def changed_activity(self, note: Note) -> tuple[str, Json]:
+        """Method and body of the request that changes it."""
+
+    @abstractmethod
+    async def activities_marked(
+        self,
+        access: CrmAccess,
+        person_id: str,
+        marker: Marker,
+        since: datetime,
+        deadline: timedelta,
+    ) -> Sequence[StoredNote]: ...
+
+    async def create_activity(
+        self, access: CrmAccess, person_id: str, note: Note, deadline: timedelta
+    ) -> str:
+        path, body = self.new_activity(person_id, note)
+        return await self._create_for(access, person_id, path, body, deadline)
+
+    async def activity(
+        self, access: CrmAccess, activity_id: str, deadline: timedelta
+    ) -> StoredNote | None:
+        found = await self._find(access, self.activity_path(activity_id), deadline)
+        with shape():
+            return None if found is None else self.activity_in(found)
+
+    async def update_activity(
+        self, access: CrmAccess, activity_id: str, note: Note, deadline: timedelta
+    ) -> None:
+        method, change = self.changed_activity(note)
+        path = self.activity_path(activity_id)
+        await self._send(access, method, path, Deadline(deadline), change, write=True)
+
+    async def delete_activity(
+        self, access: CrmAccess, activity_id: str, deadline: timedelta
+    ) -> None:
+        await self._delete(access, self.activity_path(activity_id), deadline)
