@@ -220,7 +220,7 @@ class Installed:
         """A contact in Intercom, and the person with the same address in the CRM."""
         unique = uuid.uuid4().hex[:12]
         email = f"ada-{unique}@example.com"
-        contact = self.world.control.add_contact(
+        contact: dict[str, Any] = self.world.control.add_contact(
             self.workspace, id=f"67a{unique:0>21}", role="user", name="Ada", email=email
         )
         self.world.control.add_person(

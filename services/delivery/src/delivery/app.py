@@ -87,7 +87,6 @@ async def serve_delivery(config: DeliveryConfig) -> None:
     intercom = Intercom()
     ledger = PostgresLedger(
         pool,
-        clock,
         owner=config.delivery_instance_id or f"{socket.gethostname()}-{os.getpid()}",
         lease=config.lease,
         share=config.delivery_workspace_share,
@@ -113,7 +112,7 @@ async def serve_delivery(config: DeliveryConfig) -> None:
     deliveries: list[Delivery] = []
     crms = {name: crm_for(name) for name in config.delivery_crms}
     for name, crm in crms.items():
-        needs = Needs(settings, intercom, crm, ledger, clock, conversation_link, limits)
+        needs = Needs(settings, intercom, crm, ledger, conversation_link, limits)
         worker = Worker(
             name,
             ledger,

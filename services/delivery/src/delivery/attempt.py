@@ -45,6 +45,7 @@ _log = log.get(__name__)
 
 # A reconnect is announced by `settings.changed`; this is only for an announcement that got lost.
 RECONNECT_LOOK_AFTER = timedelta(minutes=10)
+FINISH_PAUSE_S = 0.5
 
 _attempts = Counter("lull_delivery_attempts_total", "Attempts by how they ended", ["crm", "end"])
 
@@ -61,7 +62,7 @@ class Attempts:
                 been created is found by the next attempt's probe.
 
         """
-        working = Working(claim, claim.row.known, [])
+        working = Working(claim, self.needs.limits.monotonic, claim.row.known, [])
         result: Result | None = None
         try:
             left = claim.good_until - self.needs.limits.monotonic()
@@ -93,12 +94,14 @@ class Attempts:
         return result
 
     async def _finish(self, working: Working, result: Result) -> None:
-        ledger = self.needs.ledger
-        try:
-            await ledger.finish(working.claim, result)
-        except LedgerAway:
-            # Tried once more: most often it is one connection that broke.
-            await ledger.finish(working.claim, result)
+        while True:
+            try:
+                await self.needs.ledger.finish(working.claim, result)
+                break
+            except LedgerAway as error:
+                # A restart or fail-over is often over before the lease is.
+                _log.warning("delivery.result_held", **_ids(working.row), why=str(error))
+                await asyncio.sleep(FINISH_PAUSE_S)
         for number, verdict in result.verdicts.items():
             _log.info(
                 "delivery.answered",
@@ -118,7 +121,7 @@ class Attempts:
 
     async def _result(self, working: Working) -> Result:
         """What to leave behind, whatever happens on the way."""
-        now, row = self.needs.clock.now(), working.row
+        now, row = working.now(), working.row
         healing = row.known.heal_at is not None and row.known.heal_at <= now
         work = heal(self.needs, working) if healing and not is_due(row, now) else None
         try:
@@ -130,7 +133,7 @@ class Attempts:
         except Postponed as postponed:
             return result_of(working, wait=postponed.wait)
         except ReconnectNeeded as error:
-            until = self.needs.clock.now() + RECONNECT_LOOK_AFTER
+            until = working.now() + RECONNECT_LOOK_AFTER
             return result_of(working, wait=Wait(Waiting.RECONNECT, until, error.reason))
         except GiveUp as error:
             return result_of(working, Verdict(Outcome.FAILED, error.reason))
@@ -143,8 +146,7 @@ class Attempts:
             return self._retried(working, RetryLater("internal_error"))
 
     def _retried(self, working: Working, error: RetryLater) -> Result:
-        now = self.needs.clock.now()
-        wait = wait_after(error, working.row, self.needs.limits, now)
+        wait = wait_after(error, working.row, self.needs.limits, working.now())
         if wait is None:
             return result_of(working, Verdict(Outcome.FAILED, f"retried_in_vain.{error.reason}"))
         return result_of(working, wait=wait)
@@ -158,7 +160,7 @@ class Attempts:
             raise Ended(Outcome.UP_TO_DATE)
         intercom, conversation = await self._conversation(working)
         if is_stale(working, conversation):
-            now, look = self.needs.clock.now(), working.row.looks
+            now, look = working.now(), working.row.looks
             raise Postponed(Wait(Waiting.REPLY, now + LOOK_AGAIN_AFTER[look], "reply_not_shown"))
         judge_by_conversation(working, conversation, self.needs.limits.quiet_period)
         if not working.left:

@@ -37,7 +37,7 @@ async def heal(needs: Needs, working: Working) -> Result:
                 known = await _heal_activities(needs, working, access, known, person_id)
     except (RetryLater, TokenRejected, ReconnectNeeded, GiveUp, Gone) as error:
         _log.warning("delivery.healing_postponed", error=type(error).__name__)
-        later = replace(working.known, heal_at=needs.clock.now() + needs.limits.heal_after)
+        later = replace(working.known, heal_at=working.now() + needs.limits.heal_after)
         return Result(later, healed_at=working.known.heal_at)
     return Result(known, healed_at=working.known.heal_at)
 
@@ -57,7 +57,7 @@ async def _heal_notes(
     key, deadline = working.row.key, needs.limits.call_deadline
     period = known.note.period if known.note else None
     marker = Marker(key.workspace_id, key.conversation_id, period)
-    since = needs.clock.now() - _LOOK_BACK
+    since = working.now() - _LOOK_BACK
     found = await needs.crm.notes_marked(access, person_id, marker, since, deadline)
     kept, surplus = _sorted(found, access, known.note.id if known.note else None)
     for note in surplus:
@@ -73,7 +73,7 @@ async def _heal_activities(
 ) -> Known:
     key, deadline, crm = working.row.key, needs.limits.call_deadline, as_activity_crm(needs.crm)
     marker = Marker(key.workspace_id, key.conversation_id)
-    since = needs.clock.now() - _LOOK_BACK
+    since = working.now() - _LOOK_BACK
     found = await crm.activities_marked(access, person_id, marker, since, deadline)
     kept, surplus = _sorted(found, access, known.activity.id if known.activity else None)
     for activity in surplus:

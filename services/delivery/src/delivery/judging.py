@@ -71,7 +71,8 @@ def judge_by_conversation(
             quiet_at = facts.last_updated_at + quiet_period
             if conversation.read_at < quiet_at:
                 working.left.remove(request)
-                working.quiet_at = quiet_at
+                # Counted from now on: only Intercom's clock is compared with Intercom's times.
+                working.quiet_at = working.now() + (quiet_at - conversation.read_at)
 
 
 def is_stale(working: Working, conversation: Conversation) -> bool:

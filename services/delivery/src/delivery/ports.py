@@ -218,7 +218,13 @@ class Claim:
 
     row: Row  # as it stood when claimed
     token: str
-    good_until: float  # on this process's monotonic clock, counted from before the claim was sent
+    claimed_at: datetime  # by the ledger's clock
+    claimed_on: float  # on this process's monotonic clock, before the claim was sent
+    good_until: float  # likewise; frozen or late, the lease is never thought to be longer
+
+    def now(self, monotonic: float) -> datetime:
+        """The present instant by the ledger's clock."""
+        return self.claimed_at + timedelta(seconds=monotonic - self.claimed_on)
 
 
 class LeaseLost(Exception):

@@ -24,7 +24,7 @@ async def undo(needs: Needs, working: Working) -> None:
     key, app = working.row.key, working.app
     try:
         if working.created:
-            await needs.ledger.heal(key, needs.clock.now() + needs.limits.heal_after)
+            await needs.ledger.heal(key, working.now() + needs.limits.heal_after)
             for created in working.created:
                 await _undo(needs, working, created, app)
         if working.rewrote:

@@ -85,8 +85,9 @@ class Worker:
             return
         wait = result.wait if result else None
         if wait is not None and wait.waiting is Waiting.RETRY and wait.holds_connection:
-            pause = (wait.until - self.attempts.needs.clock.now()).total_seconds()
-            self._held[claim.row.key.workspace_id] = time.monotonic() + pause
+            now = time.monotonic()
+            pause = (wait.until - claim.now(now)).total_seconds()
+            self._held[claim.row.key.workspace_id] = now + pause
 
     async def _pause(self, stopping: "asyncio.Task[bool]", seconds: float) -> None:
         woken = asyncio.create_task(self._woken.wait())

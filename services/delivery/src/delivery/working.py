@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, cast
 
-from common.clock import Clock
 from common.eligibility import Installation
 from common.events import Trigger
 from common.outcomes import Outcome
@@ -45,7 +44,6 @@ class Needs:
     intercom: IntercomPort
     crm: Crm
     ledger: Ledger
-    clock: Clock
     link: Callable[[IntercomAccess, str], str]
     limits: Limits
 
@@ -92,6 +90,7 @@ class Working:
     """What an attempt has learnt so far."""
 
     claim: Claim
+    monotonic: Callable[[], float]
     known: Known
     left: list[Request]  # passing so far; the others have a verdict or wait for quiet
     verdicts: dict[int, Verdict] = field(default_factory=dict)
@@ -104,6 +103,10 @@ class Working:
     @property
     def row(self) -> Row:
         return self.claim.row
+
+    def now(self) -> datetime:
+        """The present instant by the ledger's clock, which all replicas share."""
+        return self.claim.now(self.monotonic())
 
     def refuse(self, request: Request, outcome: Outcome) -> None:
         self.left.remove(request)

@@ -289,13 +289,11 @@ class Writing:
         )
 
     def _unknown(self, person_id: str, period: int | None) -> UnknownWrite:
-        return UnknownWrite(
-            person_id, period, self.needs.clock.now(), self.conversation.newest_update
-        )
+        return UnknownWrite(person_id, period, self.working.now(), self.conversation.newest_update)
 
     def _heal_at(self) -> datetime | None:
         if self.unknown_end_before:
-            return self.needs.clock.now() + self.needs.limits.heal_after
+            return self.working.now() + self.needs.limits.heal_after
         return self.known.heal_at
 
     async def _save(self, known: Known) -> None:
@@ -320,7 +318,7 @@ class Writing:
         if unknown is None:
             return False
         at = plan.visible_at(unknown, self._deadline, self._visible_after)
-        now = self.needs.clock.now()
+        now = self.working.now()
         if now < at:
             raise Postponed(Wait(Waiting.PROBE, at, "unknown_end"))
         found, person_id = await self._marked(kind, unknown)

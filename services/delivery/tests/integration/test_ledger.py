@@ -10,7 +10,6 @@ from typing import Any
 
 import asyncpg
 import pytest
-from common.clock import SystemClock
 from common.events import ConversationSettled, Trigger
 from common.outcomes import Outcome
 from common.updates import Update
@@ -24,7 +23,6 @@ from devstack import ensure_database
 pytestmark = pytest.mark.integration
 
 CRM = "hubspot"
-CLOCK = SystemClock()
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
@@ -43,7 +41,7 @@ async def pool(fresh_dsn: str) -> AsyncIterator[asyncpg.Pool]:
 
 def ledger_on(pool: asyncpg.Pool, *, lease_s: float = 30, share: int = 1_000) -> PostgresLedger:
     lease = timedelta(seconds=lease_s)
-    return PostgresLedger(pool, CLOCK, owner="test", lease=lease, share=share)
+    return PostgresLedger(pool, owner="test", lease=lease, share=share)
 
 
 def key(workspace: str = "wk1", conversation: str = "1") -> Key:
@@ -164,7 +162,7 @@ async def test_all_that_is_known_survives_the_way_through_the_database(pool: asy
     row = await ledger.read(key())
     assert row is not None
     assert row.known == known
-    until = datetime.now(UTC) + timedelta(hours=1)  # noqa: TID251
+    until = claim.claimed_at + timedelta(hours=1)
     waiting = Result(replace(known, heal_at=None), wait=Wait(Waiting.PROBE, until, "unknown_end"))
     await ledger.finish(claim, replace(waiting, healed_at=AT))
     after = await ledger.read(key())
@@ -177,7 +175,7 @@ async def test_rows_that_wait_for_a_reconnect_are_woken(pool: asyncpg.Pool) -> N
     ledger = ledger_on(pool)
     await ask(ledger, key())
     claim = await claim_one(ledger)
-    later = CLOCK.now() + timedelta(hours=1)
+    later = claim.claimed_at + timedelta(hours=1)
     await ledger.finish(claim, Result(Known(), wait=Wait(Waiting.RECONNECT, later, "gone")))
     assert await ledger.claim(CRM, 1, {}) == []
     assert await ledger.wake("wk1", CRM) == 1

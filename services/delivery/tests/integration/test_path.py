@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from common.events import CrmPerson, Trigger
-from common.outcomes import SENTENCES
+from common.outcomes import SENTENCES, Outcome
 
 pytestmark = pytest.mark.integration
 
@@ -22,7 +22,7 @@ async def test_a_settled_conversation_becomes_a_note(hubspot: Any) -> None:
     explained = await talk.explained()
     (entry,) = explained["deliveries"]
     assert entry["last"]["outcome"] == "delivered"
-    assert entry["last"]["sentence"] == SENTENCES["delivered"]
+    assert entry["last"]["sentence"] == SENTENCES[Outcome.DELIVERED]
     assert (entry["open"], entry["waiting"]) == ([], None)
 
 
@@ -217,5 +217,5 @@ async def test_unusable_records_are_set_aside_and_the_next_is_served(
 
 async def _until(look: Any) -> None:
     async with asyncio.timeout(15):
-        while not await look():
+        while not await look():  # noqa: ASYNC110 - it looks at another process
             await asyncio.sleep(0.02)

@@ -1,4 +1,8 @@
-"""The ledger in PostgreSQL: rows, claims with leases, and the outbox within the rows."""
+"""The ledger in PostgreSQL: rows, claims with leases, and the outbox within the rows.
+
+PostgreSQL's clock is the ledger's one clock: replicas whose own clocks differ still agree on what
+is due, on whose lease has ended, and on when a write of unknown end must be visible.
+"""
 
 import json
 import time
@@ -11,7 +15,6 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
-from common.clock import Clock
 from common.events import ConversationSettled, DeliveryOutcome
 from common.outcomes import Outcome
 
@@ -25,7 +28,7 @@ from delivery.adapters.rows import (
 from delivery.domain.answer import Result, finished
 from delivery.domain.fold import Folded, fold, take_over
 from delivery.domain.ready import ready_at
-from delivery.domain.row import Key, Known, Row
+from delivery.domain.row import Key, Known, Row, Waiting
 from delivery.ports import Claim, LeaseLost, LedgerAway
 
 STATEMENT_TIMEOUT_S = 10.0
@@ -76,20 +79,17 @@ class PostgresLedger:
 
     """
 
-    def __init__(
-        self, pool: asyncpg.Pool, clock: Clock, *, owner: str, lease: timedelta, share: int
-    ) -> None:
+    def __init__(self, pool: asyncpg.Pool, *, owner: str, lease: timedelta, share: int) -> None:
         self._pool = pool
-        self._clock = clock
         self._owner = owner
         self._lease = lease
         self._share = share
         self._claimed_last: dict[str, str] = {}
+        self._woken: dict[tuple[str, str], float] = {}  # by workspace and CRM, monotonic
 
     async def fold(self, key: Key, event: ConversationSettled, apps: tuple[str, ...]) -> Folded:
-        now = self._clock.now()
         async with self._transaction() as connection:
-            row_id, row = await _locked_or_new(connection, key)
+            row_id, row, now = await _locked_or_new(connection, key)
             folded = fold(row, event, apps, now)
             if folded.accepted:
                 at = None if row.leased else ready_at(folded.row, now)
@@ -115,7 +115,7 @@ class PostgresLedger:
     async def _claim(
         self, crm: str, after: str, limit: int, running: dict[str, int]
     ) -> list[Claim]:
-        good_until = time.monotonic() + self._lease.total_seconds()
+        claimed_on = time.monotonic()
         token = uuid4()
         async with self._connection() as connection:
             records = await connection.fetch(
@@ -130,8 +130,12 @@ class PostgresLedger:
                 self._owner,
                 self._lease,
             )
-        rows = sorted(map(row_of, records), key=lambda row: row.key.workspace_id)
-        return [Claim(row, str(token), good_until) for row in rows]
+        good_until = claimed_on + self._lease.total_seconds()
+        claims = [
+            Claim(row_of(record), str(token), record["at"], claimed_on, good_until)
+            for record in records
+        ]
+        return sorted(claims, key=lambda claim: claim.row.key.workspace_id)
 
     async def save(self, claim: Claim, known: Known) -> None:
         columns = known_columns(known)
@@ -155,12 +159,11 @@ class PostgresLedger:
             return await self._finish(connection, claim, result)
 
     async def move(self, claim: Claim, to: Key, result: Result) -> None:
-        now = self._clock.now()
         async with self._transaction() as connection:
             # Rows are locked in one order everywhere, or two moves could wait for each other.
             await _lock_in_order(connection, claim.row.key, to)
             moved = await self._finish(connection, claim, result, keep_open=False)
-            row_id, row = await _locked_or_new(connection, to)
+            row_id, row, now = await _locked_or_new(connection, to)
             taken_over = take_over(row, moved.requests)
             at = {} if row.leased else {"ready_at": ready_at(taken_over, now)}
             await _update(connection, row_id, request_columns(taken_over) | at, ())
@@ -173,7 +176,6 @@ class PostgresLedger:
         *,
         keep_open: bool = True,
     ) -> Row:
-        now = self._clock.now()
         record = await connection.fetchrow(
             f"SELECT {COLUMNS} FROM ledger WHERE workspace_id = $1 AND conversation_id = $2 "  # noqa: S608 - constants only
             "AND crm = $3 AND crm_account = $4 AND lease_token = $5 FOR UPDATE",
@@ -182,8 +184,12 @@ class PostgresLedger:
         )
         if record is None:
             raise LeaseLost
-        answered = finished(row_of(record), result, now)
-        kept = answered if keep_open else replace(answered, requests=(), done=answered.taken)
+        now: datetime = record["at"]
+        answered = finished(row_of(record), self._woken_meanwhile(claim, result, now), now)
+        kept = answered
+        if not keep_open:
+            wanted = answered.wanted
+            kept = replace(answered, requests=(), taken=wanted, done=wanted)
         await _update(
             connection,
             record["id"],
@@ -219,6 +225,7 @@ class PostgresLedger:
             )
 
     async def wake(self, workspace_id: str, crm: str) -> int:
+        self._woken[workspace_id, crm] = time.monotonic()
         async with self._connection() as connection:
             status = await connection.execute(
                 "UPDATE ledger SET not_before_retry = NULL, ready_at = now() "
@@ -228,6 +235,15 @@ class PostgresLedger:
                 crm,
             )
         return int(status.split()[-1])
+
+    def _woken_meanwhile(self, claim: Claim, result: Result, now: datetime) -> Result:
+        """An attempt that began before the reconnect must not wait for it afterwards."""
+        wait, key = result.wait, claim.row.key
+        if wait is None or wait.waiting is not Waiting.RECONNECT:
+            return result
+        if self._woken.get((key.workspace_id, key.crm), 0.0) <= claim.claimed_on:
+            return result
+        return replace(result, wait=replace(wait, until=now))
 
     @asynccontextmanager
     async def _connection(
@@ -277,7 +293,8 @@ def _key_values(key: Key) -> tuple[str, str, str, str]:
 
 async def _locked_or_new(
     connection: "asyncpg.pool.PoolConnectionProxy[Any]", key: Key
-) -> tuple[int, Row]:
+) -> tuple[int, Row, datetime]:
+    """The row, locked until the transaction ends, and the present instant."""
     select = (
         f"SELECT {COLUMNS} FROM ledger WHERE workspace_id = $1 AND conversation_id = $2 "  # noqa: S608 - constants only
         "AND crm = $3 AND crm_account = $4 FOR UPDATE"
@@ -292,7 +309,7 @@ async def _locked_or_new(
         record = await connection.fetchrow(select, *_key_values(key))
     if record is None:  # rows are never deleted while their installation lives
         raise LedgerAway("row_vanished")
-    return record["id"], row_of(record)
+    return record["id"], row_of(record), record["at"]
 
 
 async def _lock_in_order(connection: "asyncpg.pool.PoolConnectionProxy[Any]", *keys: Key) -> None:

@@ -25,7 +25,7 @@ COLUMNS = """
     waiting, reason, attempts, failing_since, looks, person_id, note_id, note_period,
     note_through_at, note_through_part, activity_id, activity_through_at, activity_through_part,
     unknown_write, unknown_activity, lost, lost_through_at, lost_through_part, handed_over, heal_at,
-    lease_token, lease_until > now() AS leased
+    lease_token, lease_until > now() AS leased, now() AS at
 """
 
 
@@ -68,6 +68,7 @@ def answer_columns(row: Row) -> dict[str, Any]:
     """What a finished attempt changes."""
     return {
         **request_columns(row),
+        "taken": row.taken,
         "done": row.done,
         **_update_columns("answered_through", row.answered_through),
         "not_before_quiet": row.not_before_quiet,
