@@ -36,16 +36,17 @@ UPDATE ledger SET outbox_due_at = now() + $2::interval
               ORDER BY outbox_due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
 RETURNING id, outbox
 """
-# Exactly what was sent is taken out: more may have been added meanwhile.
-_DROP = """
-UPDATE ledger SET outbox = kept.outbox,
-       outbox_due_at = CASE WHEN kept.outbox = '[]' THEN NULL ELSE now() END
-  FROM (SELECT l.id, coalesce(jsonb_agg(item ORDER BY place)
-                              FILTER (WHERE item ->> 'outcome_id' <> ALL ($2::text[])), '[]')
-               AS outbox
-          FROM ledger l, jsonb_array_elements(l.outbox) WITH ORDINALITY AS o(item, place)
-         WHERE l.id = ANY ($1::bigint[]) GROUP BY l.id) kept
- WHERE ledger.id = kept.id
+# Exactly what was sent is taken out. The outbox is read inside SET, from the row as it is once its
+# lock is had: from a subquery in FROM it would be the one before a finish that came meanwhile.
+DROP_SENT = """
+UPDATE ledger SET
+  outbox = (SELECT coalesce(jsonb_agg(item ORDER BY place), '[]')
+              FROM jsonb_array_elements(ledger.outbox) WITH ORDINALITY AS o(item, place)
+             WHERE item ->> 'outcome_id' <> ALL ($2::text[])),
+  outbox_due_at = CASE WHEN EXISTS (SELECT FROM jsonb_array_elements(ledger.outbox) AS o(item)
+                                     WHERE item ->> 'outcome_id' <> ALL ($2::text[]))
+                       THEN now() END
+ WHERE id = ANY ($1::bigint[])
 """
 
 
@@ -87,7 +88,7 @@ class Outbox:
         with away_is_named():
             async with self.pool.acquire(timeout=STATEMENT_TIMEOUT_S) as connection:
                 await connection.execute(
-                    _DROP,
+                    DROP_SENT,
                     [record["id"] for record in taken],
                     [outcome.outcome_id for outcome in outcomes],
                 )
