@@ -125,7 +125,7 @@ class Launcher:
         self.replicas: list[Replica] = []
 
     async def start(self, **changes: str) -> Replica:
-        log = self._folder / f"settings-{len(self.replicas)}.log"
+        log = self._folder / f"settings-{uuid.uuid4().hex}.log"
         with log.open("w") as out:
             process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
                 [sys.executable, "-m", "settings"],
@@ -244,6 +244,7 @@ async def replicas(launcher: Launcher, migrated: None) -> list[Replica]:
     found = await asyncio.gather(launcher.start(), launcher.start())
     for replica in found:
         await replica.until_ready()
+    assert found[0].internal != found[1].internal
     return list(found)
 
 
