@@ -1,4 +1,4 @@
-"""Fixtures for every test: the size of a run, the real Kafka and PostgreSQL (started when asked for)."""
+"""Fixtures for every test: the size of a run, the real Kafka and PostgreSQL."""
 
 import os
 
@@ -11,10 +11,7 @@ SIZES = ("quick", "faults", "long")
 
 @pytest.fixture(scope="session")
 def size() -> str:
-    """How much of the same is tried: `quick` in `make test`, `faults` in `make test-faults`, or `long`.
-
-    The assertions are the same in every size.
-    """
+    """How much is tried, by the same assertions: `quick` in `make test`, `faults`, or `long`."""
     size = os.environ.get("LULL_TEST_SIZE", SIZES[0])
     if size not in SIZES:
         raise pytest.UsageError(f"LULL_TEST_SIZE is {size!r}; it can be {', '.join(SIZES)}")

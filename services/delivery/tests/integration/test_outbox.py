@@ -37,12 +37,13 @@ async def row(pool: asyncpg.Pool) -> int:
 
 async def left_in(pool: asyncpg.Pool, row: int) -> tuple[list[dict[str, str]], bool]:
     found = await pool.fetchrow("SELECT outbox, outbox_due_at FROM ledger WHERE id = $1", row)
+    assert found
     return json.loads(found["outbox"]), found["outbox_due_at"] is not None
 
 
 async def waits_for_a_lock(pool: asyncpg.Pool) -> None:
     async with asyncio.timeout(10):
-        while not await pool.fetchval(
+        while not await pool.fetchval(  # noqa: ASYNC110 - only the database knows
             "SELECT count(*) FROM pg_stat_activity "
             "WHERE datname = current_database() AND wait_event_type = 'Lock'"
         ):
