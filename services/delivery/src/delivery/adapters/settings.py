@@ -134,10 +134,9 @@ class HttpSettings:
             raise Gone
         if response.status_code == 409 and _body(response).get("code") == "reconnect_needed":
             raise ReconnectNeeded("reconnect_needed")
-        if response.status_code == 503 and not may_miss:
-            # The vendor's token endpoint is away, or settings' own database.
+        if response.status_code == 503 and _body(response).get("code") == "vendor_unavailable":
             retry_after = _retry_after(response, self.clock.now())
-            raise RetryLater("settings_503", retry_after)
+            raise RetryLater("token_endpoint_away", retry_after)
         if response.status_code != 200:
             raise SettingsAway(f"settings_http_{response.status_code}")
         try:
