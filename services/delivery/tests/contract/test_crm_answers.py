@@ -142,3 +142,40 @@ async def test_an_endless_answer_is_cut(make_note):
     crm = Pipedrive(httpx.AsyncClient(transport=transport))
     with pytest.raises(UnknownEnd, match="answer_too_large"):
         await crm.create_note(ACCESS, "5", make_note(), DEADLINE)
+
+
+async def test_hubspots_pages_of_associations_are_read_to_the_end(make_note):
+    asked = []
+
+    def answer(sent: httpx.Request) -> httpx.Response:
+        body = json.loads(sent.content)
+        if "associations" in sent.url.path:
+            asked.append(body["inputs"][0])
+            number = len(asked)
+            paging = {"next": {"after": f"page{number + 1}"}} if number < 3 else {}
+            to = [{"toObjectId": number, "associationTypes": []}]
+            results = [{"from": {"id": "5"}, "to": to, "paging": paging}]
+        else:
+            properties = {"hs_note_body": make_note().body}
+            made = "2026-11-22T10:00:00.123Z"
+            results = [
+                {"id": given["id"], "properties": properties, "createdAt": made}
+                for given in body["inputs"]
+            ]
+        return httpx.Response(200, json={"status": "COMPLETE", "results": results})
+
+    crm = HubSpot(httpx.AsyncClient(transport=httpx.MockTransport(answer)))
+    found = await crm.notes_marked(ACCESS, "5", Marker("wk1", "12"), ACCESS.expires_at, DEADLINE)
+    assert [(note.id, note.person_id) for note in found] == [("1", "5"), ("2", "5"), ("3", "5")]
+    assert [given.get("after") for given in asked] == [None, "page2", "page3"]
+
+
+async def test_a_search_that_answers_loosely_is_compared_by_us():
+    near = {"item": {"id": 7, "emails": ["not-ada@example.com"], "phones": ["+49301234567"]}}
+    page = {"success": True, "data": {"items": [near]}}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=page))
+    crm = Pipedrive(httpx.AsyncClient(transport=transport))
+    contact = Contact("c", ("ada@example.com",), ("+4930123456",))
+    assert await crm.find_persons(ACCESS, contact, DEADLINE) == []
+    same = Contact("c", (), ("+49301234567",))
+    assert await crm.find_persons(ACCESS, same, DEADLINE) == ["7"]

@@ -71,6 +71,7 @@ def test_a_rewritten_block_is_found_and_replaced_whole(rewrite):
     assert NEW.body in after
     assert "old" not in after
     assert "lull" not in after.replace(NEW.body, "")
+    assert "<p><p>" not in after
     assert is_sound(after)
     assert replaced(after, MARKER, NEW) == after
 
@@ -143,8 +144,9 @@ def test_a_block_that_is_no_longer_whole_is_peoples(edit):
 def test_tags_that_cannot_be_cut_soundly_hand_the_note_over():
     stored = f"<div>Mine {OLD.body.replace('</p>', '</p></div>', 1)}"
     assert replaced(stored, MARKER, NEW) is None
-    crossed = OLD.body.replace("</p><p>", "<i></p></i><p>", 1)
-    assert replaced(crossed, MARKER, NEW) is None
+    for crossing in ("<i></p></i><p>", "</p><b><i>x</b></i><p>"):
+        crossed = OLD.body.replace("</p><p>", crossing, 1)
+        assert replaced(crossed, MARKER, NEW) is None
 
 
 @pytest.mark.parametrize("text", ["<div> </p> <b>", "a\n[lull wk1/12]\nb", "-- \n"])

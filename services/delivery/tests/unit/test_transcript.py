@@ -156,6 +156,19 @@ def test_giant_messages_share_the_room_and_small_ones_leave_it():
     assert "omitted" not in body
 
 
+def test_what_is_shown_after_the_gap_has_no_gap_of_its_own():
+    talk = conversation(
+        said(0, "opening"), said(1, "old"), said(2, "x" * 9000), said(3, "new"), said(4, "newest")
+    )
+    body = rendered(talk, max_chars=3000).body
+    assert [word for word in ("opening", "old<", "xx", "new<", "newest") if word in body] == [
+        "opening",
+        "new<",
+        "newest",
+    ]
+    assert "2 messages omitted" in body
+
+
 def test_attachments_give_way_before_the_message_does():
     files = tuple("f" * 300 for _ in range(50))
     body = rendered(conversation(said(0, "x" * 5000, files=files)), max_chars=3000).body
