@@ -42,6 +42,12 @@ def test_a_written_row_is_done_and_says_what_was_written() -> None:
     assert ready_at(after, NOW) is None
 
 
+def test_a_reason_that_is_no_code_does_not_keep_a_row_from_ending() -> None:
+    for reason, code in [("HTTP 400: Bad\n", "http_400:_bad_"), ("x" * 200, "x" * 80), ("", None)]:
+        after = finished(row(request(1)), Result(KNOWN, {1: Verdict(Outcome.FAILED, reason)}), NOW)
+        assert after.outcomes[0].reason == code
+
+
 def test_of_one_apps_requests_the_newest_gets_the_verdict_and_the_others_are_superseded() -> None:
     requests = [request(1), request(2, Trigger.ACTION), request(3, Trigger.MANUAL, app="b")]
     found = spread(requests, Verdict(Outcome.DELIVERED))

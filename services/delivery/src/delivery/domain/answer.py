@@ -1,5 +1,6 @@
 """What an attempt's findings mean for its row: who is answered, how, and what waits for what."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -94,9 +95,14 @@ def outcome_of(row: Row, request: Request, verdict: Verdict, now: datetime) -> D
         person_id=known.person_id,
         note_id=known.note.id if known.note else None,
         activity_id=known.activity.id if known.activity else None,
-        reason=verdict.reason,
+        reason=_code(verdict.reason),
         decided_at=now,
     )
+
+
+def _code(reason: str | None) -> str | None:
+    """A reason is a code; whatever an adapter made of it, it must not keep a row from ending."""
+    return None if reason is None else re.sub(r"[^a-z0-9_.:-]", "_", reason.lower())[:80] or None
 
 
 def _with_covered(row: Row, result: Result) -> dict[int, Verdict]:
