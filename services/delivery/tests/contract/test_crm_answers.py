@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -36,10 +37,12 @@ BAD_BODIES = [
 
 
 @pytest.fixture(params=[HubSpot, Pipedrive])
-def answering(request):
+def answering(request: Any) -> Any:
     """An adapter whose CRM answers what the test says; the person is always there."""
 
-    def make(status, body=b"{}", headers=None, content_type="application/json"):
+    def make(
+        status: Any, body: Any = b"{}", headers: Any = None, content_type: Any = "application/json"
+    ) -> Any:
         def answer(sent: httpx.Request) -> httpx.Response:
             if sent.method == "GET" and (
                 "/persons/5" in sent.url.path or "/contacts/5" in sent.url.path
@@ -54,7 +57,9 @@ def answering(request):
 
 
 @pytest.mark.parametrize(("status", "expected"), CREATE.items())
-async def test_a_status_after_a_create_is_sorted(answering, make_note, status, expected):
+async def test_a_status_after_a_create_is_sorted(
+    answering: Any, make_note: Any, status: Any, expected: Any
+) -> None:
     crm = answering(status)
     with pytest.raises(expected) as failed:
         await crm.create_note(ACCESS, "5", make_note(), DEADLINE)
@@ -65,7 +70,9 @@ async def test_a_status_after_a_create_is_sorted(answering, make_note, status, e
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 413, 422, 429])
-async def test_a_gateways_html_is_not_the_crms_word(answering, make_note, status):
+async def test_a_gateways_html_is_not_the_crms_word(
+    answering: Any, make_note: Any, status: Any
+) -> None:
     crm = answering(status, b"<html>blocked</html>", content_type="text/html")
     with pytest.raises(RetryLater) as failed:
         await crm.create_note(ACCESS, "5", make_note(), DEADLINE)
@@ -74,7 +81,9 @@ async def test_a_gateways_html_is_not_the_crms_word(answering, make_note, status
 
 
 @pytest.mark.parametrize("body", BAD_BODIES)
-async def test_an_answer_of_another_shape_is_no_answer(answering, make_note, body):
+async def test_an_answer_of_another_shape_is_no_answer(
+    answering: Any, make_note: Any, body: Any
+) -> None:
     crm = answering(200, body)
     with pytest.raises(UnknownEnd) as unknown:
         await crm.create_note(ACCESS, "5", make_note(), DEADLINE)
@@ -94,7 +103,9 @@ async def test_an_answer_of_another_shape_is_no_answer(answering, make_note, bod
         ("\N{DEVANAGARI DIGIT ONE}", None), ("Sun, 99 Nov 2026 10:00:30 GMT", None),
     ],
 )  # fmt: skip
-async def test_retry_after_is_honoured_up_to_a_day(answering, make_note, header, seconds):
+async def test_retry_after_is_honoured_up_to_a_day(
+    answering: Any, make_note: Any, header: Any, seconds: Any
+) -> None:
     headers = {"retry-after": header.encode(), "date": "Sun, 22 Nov 2026 10:00:00 GMT"}
     for status in (429, 503):
         crm = answering(status, headers=headers)
@@ -107,7 +118,9 @@ async def test_retry_after_is_honoured_up_to_a_day(answering, make_note, header,
 
 
 @pytest.mark.parametrize(("left", "wait"), [("1", 2), ("60", 60), ("junk", 2), ("-5", 2)])
-async def test_pipedrives_own_header_says_when_its_window_ends(make_note, left, wait):
+async def test_pipedrives_own_header_says_when_its_window_ends(
+    make_note: Any, left: Any, wait: Any
+) -> None:
     def answer(sent: httpx.Request) -> httpx.Response:
         return httpx.Response(429, json={"success": False}, headers={"x-ratelimit-reset": left})
 
@@ -117,7 +130,7 @@ async def test_pipedrives_own_header_says_when_its_window_ends(make_note, left, 
     assert failed.value.retry_after == timedelta(seconds=wait)
 
 
-async def test_hubspot_batch_that_failed_in_part_is_not_taken_for_nothing():
+async def test_hubspot_batch_that_failed_in_part_is_not_taken_for_nothing() -> None:
     failed = {"status": "COMPLETE", "results": [], "errors": [{"category": "RATE_LIMITS"}]}
     nothing = {"status": "COMPLETE", "results": [], "errors": [{"category": "OBJECT_NOT_FOUND"}]}
     said = {"body": failed}
@@ -132,9 +145,9 @@ async def test_hubspot_batch_that_failed_in_part_is_not_taken_for_nothing():
     assert await crm.notes_marked(ACCESS, "5", Marker("w", "1"), since, DEADLINE) == []
 
 
-async def test_an_endless_answer_is_cut(make_note):
+async def test_an_endless_answer_is_cut(make_note: Any) -> None:
     class Endless(httpx.AsyncByteStream):
-        async def __aiter__(self):
+        async def __aiter__(self) -> Any:
             while True:
                 yield b"x" * 1_000_000
 
@@ -144,7 +157,7 @@ async def test_an_endless_answer_is_cut(make_note):
         await crm.create_note(ACCESS, "5", make_note(), DEADLINE)
 
 
-async def test_hubspots_pages_of_associations_are_read_to_the_end(make_note):
+async def test_hubspots_pages_of_associations_are_read_to_the_end(make_note: Any) -> None:
     asked = []
 
     def answer(sent: httpx.Request) -> httpx.Response:
@@ -170,7 +183,7 @@ async def test_hubspots_pages_of_associations_are_read_to_the_end(make_note):
     assert [given.get("after") for given in asked] == [None, "page2", "page3"]
 
 
-async def test_a_search_that_answers_loosely_is_compared_by_us():
+async def test_a_search_that_answers_loosely_is_compared_by_us() -> None:
     near = {"item": {"id": 7, "emails": ["not-ada@example.com"], "phones": ["+49301234567"]}}
     page = {"success": True, "data": {"items": [near]}}
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=page))

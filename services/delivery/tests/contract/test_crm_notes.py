@@ -1,5 +1,7 @@
 """Every CRM: a note is created, read, changed, found again and deleted."""
 
+from typing import Any
+
 import pytest
 from delivery.domain.block import carries, replaced
 from delivery.domain.note import Marker
@@ -11,7 +13,9 @@ REFUSED_ABOVE = {"hubspot": 65_536, "pipedrive": 100_000}
 MARKER = Marker("wk1", "12")
 
 
-async def test_a_note_is_created_on_the_person_and_dated_by_the_last_reply(crm, make_note):
+async def test_a_note_is_created_on_the_person_and_dated_by_the_last_reply(
+    crm: Any, make_note: Any
+) -> None:
     ada = crm.add_person(email="ada@example.com")
     note = make_note()
     note_id = await crm.create(ada, note)
@@ -22,7 +26,7 @@ async def test_a_note_is_created_on_the_person_and_dated_by_the_last_reply(crm, 
     assert stored["said_at"] == note.written_for.timestamp()
 
 
-async def test_a_note_is_read_back_with_its_person_and_author(crm, make_note):
+async def test_a_note_is_read_back_with_its_person_and_author(crm: Any, make_note: Any) -> None:
     ada = crm.add_person(email="ada@example.com")
     note_id = await crm.create(ada, make_note())
     stored = await crm.crm.note(crm.access, note_id, crm.deadline)
@@ -32,7 +36,7 @@ async def test_a_note_is_read_back_with_its_person_and_author(crm, make_note):
     assert carries(stored.body, MARKER)
 
 
-async def test_a_note_is_brought_up_to_date_between_peoples_words(crm, make_note):
+async def test_a_note_is_brought_up_to_date_between_peoples_words(crm: Any, make_note: Any) -> None:
     ada = crm.add_person(email="ada@example.com")
     note_id = await crm.create(ada, make_note())
     crm.control.edit_note(
@@ -50,7 +54,7 @@ async def test_a_note_is_brought_up_to_date_between_peoples_words(crm, make_note
     assert carries(after["body"], MARKER)
 
 
-async def test_hostile_text_stays_text_behind_the_crms_sanitizer(crm, make_note):
+async def test_hostile_text_stays_text_behind_the_crms_sanitizer(crm: Any, make_note: Any) -> None:
     ada = crm.add_person(email="ada@example.com")
     hostile = (
         "<script>alert(1)</script><img src=x onerror=alert(1)></p></div><!-- {{ contact.email }}"
@@ -66,7 +70,7 @@ async def test_hostile_text_stays_text_behind_the_crms_sanitizer(crm, make_note)
     assert replaced(stored.body, MARKER, make_note()) == make_note().body
 
 
-async def test_the_longest_note_we_render_is_taken_whole(crm, make_note):
+async def test_the_longest_note_we_render_is_taken_whole(crm: Any, make_note: Any) -> None:
     ada = crm.add_person(email="ada@example.com")
     limit = {"max_chars": crm.crm.note_max_chars, "max_bytes": crm.crm.note_max_bytes}
     for text in ("x" * 200_000, "\u20ac\U0001f600\n" * 60_000):
@@ -79,7 +83,7 @@ async def test_the_longest_note_we_render_is_taken_whole(crm, make_note):
         assert 0.999 < full <= 1
 
 
-async def test_the_limit_of_length_is_exact(crm, make_note):
+async def test_the_limit_of_length_is_exact(crm: Any, make_note: Any) -> None:
     ada = crm.add_person(email="ada@example.com")
     frame = make_note(text="x", max_chars=200_000).body
     counted = len(frame) if crm.crm.note_max_bytes is None else len(frame.encode())
@@ -91,7 +95,9 @@ async def test_the_limit_of_length_is_exact(crm, make_note):
     assert len(crm.notes()) == 1
 
 
-async def test_a_note_deleted_by_people_is_none_and_cannot_be_updated(crm, make_note):
+async def test_a_note_deleted_by_people_is_none_and_cannot_be_updated(
+    crm: Any, make_note: Any
+) -> None:
     ada = crm.add_person(email="ada@example.com")
     note_id = await crm.create(ada, make_note())
     crm.control.delete_note(crm.vendor, crm.account, note_id)
@@ -102,7 +108,7 @@ async def test_a_note_deleted_by_people_is_none_and_cannot_be_updated(crm, make_
     assert await crm.marked(ada, MARKER) == []
 
 
-async def test_deleting_a_note_twice_is_deleting_it(crm, make_note):
+async def test_deleting_a_note_twice_is_deleting_it(crm: Any, make_note: Any) -> None:
     ada = crm.add_person(email="ada@example.com")
     note_id = await crm.create(ada, make_note())
     for _ in range(2):
@@ -111,7 +117,7 @@ async def test_deleting_a_note_twice_is_deleting_it(crm, make_note):
     assert await crm.crm.note(crm.access, crm.unknown_id, crm.deadline) is None
 
 
-async def test_no_note_is_created_for_a_person_who_is_gone(crm, make_note):
+async def test_no_note_is_created_for_a_person_who_is_gone(crm: Any, make_note: Any) -> None:
     ada = crm.add_person(email="ada@example.com")
     crm.control.delete_person(crm.vendor, crm.account, ada)
     for person_id in (ada, crm.unknown_id):
@@ -120,7 +126,9 @@ async def test_no_note_is_created_for_a_person_who_is_gone(crm, make_note):
     assert crm.notes() == []
 
 
-async def test_only_the_exact_marker_on_the_same_person_is_found_oldest_first(crm, make_note):
+async def test_only_the_exact_marker_on_the_same_person_is_found_oldest_first(
+    crm: Any, make_note: Any
+) -> None:
     ada = crm.add_person(email="ada@example.com")
     bea = crm.add_person(email="bea@example.com")
     first = await crm.create(ada, make_note())
@@ -138,7 +146,9 @@ async def test_only_the_exact_marker_on_the_same_person_is_found_oldest_first(cr
     assert await crm.marked(ada, Marker("wk1", "99")) == []
 
 
-async def test_a_note_is_found_again_past_many_others_while_the_search_lags(crm, make_note):
+async def test_a_note_is_found_again_past_many_others_while_the_search_lags(
+    crm: Any, make_note: Any
+) -> None:
     crm.control.change_account(crm.vendor, crm.account, search_lag_s=30)
     ada = crm.add_person(email="ada@example.com")
     for number in range(60):
@@ -149,5 +159,5 @@ async def test_a_note_is_found_again_past_many_others_while_the_search_lags(crm,
     assert await crm.marked(ada, MARKER) == [note_id]
 
 
-async def test_a_person_without_notes_has_none_marked(crm):
+async def test_a_person_without_notes_has_none_marked(crm: Any) -> None:
     assert await crm.marked(crm.add_person(email="ada@example.com"), MARKER) == []

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from delivery.adapters.intercom import conversation_link
@@ -12,7 +13,7 @@ OTHER_CUSTOMER = "67a0c0ffee00000000000002"
 FAILING = ["500_before", "html_502", "cut_body", "timeout", "slow", "trickle", "reset"]
 
 
-async def test_a_conversation_is_read_as_plain_text_opening_first(workspace):
+async def test_a_conversation_is_read_as_plain_text_opening_first(workspace: Any) -> None:
     conversation = workspace.opened("<p>Is 1 &lt; 2 &amp; 3?</p>", created_at=1795000000)
     workspace.said(conversation, workspace.by_teammate, body="<p>Yes</p>", created_at=1795000060)
     read = await workspace.read(conversation)
@@ -28,7 +29,7 @@ async def test_a_conversation_is_read_as_plain_text_opening_first(workspace):
     assert read.newest_update.updated_at == datetime.fromtimestamp(1795000060, UTC)
 
 
-async def test_the_opening_stays_first_even_within_its_own_second(workspace):
+async def test_the_opening_stays_first_even_within_its_own_second(workspace: Any) -> None:
     conversation = workspace.opened(created_at=1795000000)
     for body in ("<p>one</p>", "<p>two</p>"):
         workspace.said(conversation, workspace.by_customer, body=body, created_at=1795000000)
@@ -39,7 +40,7 @@ async def test_the_opening_stays_first_even_within_its_own_second(workspace):
     ]
 
 
-async def test_it_was_read_at_intercoms_own_time(workspace):
+async def test_it_was_read_at_intercoms_own_time(workspace: Any) -> None:
     conversation = workspace.opened()
     workspace.control.advance_clock(3600)
     now = datetime.fromtimestamp(workspace.control.advance_clock(0), UTC)
@@ -47,7 +48,7 @@ async def test_it_was_read_at_intercoms_own_time(workspace):
     assert abs(now - read_at) < timedelta(seconds=3)
 
 
-async def test_internal_notes_and_bare_events_are_left_out(workspace):
+async def test_internal_notes_and_bare_events_are_left_out(workspace: Any) -> None:
     conversation = workspace.opened()
     for part_type in ("note", "note_and_reopen", "note_and_unsnooze"):
         workspace.said(conversation, workspace.by_teammate, part_type=part_type, body="<p>psst</p>")
@@ -56,7 +57,7 @@ async def test_internal_notes_and_bare_events_are_left_out(workspace):
     assert [m.text for m in (await workspace.read(conversation)).messages] == ["Hello"]
 
 
-async def test_replies_that_assign_or_close_are_messages_and_updates(workspace):
+async def test_replies_that_assign_or_close_are_messages_and_updates(workspace: Any) -> None:
     conversation = workspace.opened()
     for part_type in ("assignment", "close", "quick_reply"):
         workspace.said(conversation, workspace.by_teammate, part_type=part_type, body="<p>ok</p>")
@@ -65,7 +66,7 @@ async def test_replies_that_assign_or_close_are_messages_and_updates(workspace):
     assert all(m.update for m in read.messages)
 
 
-async def test_bots_are_shown_and_are_no_updates(workspace):
+async def test_bots_are_shown_and_are_no_updates(workspace: Any) -> None:
     conversation = workspace.opened()
     workspace.said(conversation, BOT, body="<p>I am a bot</p>")
     workspace.said(conversation, {**workspace.by_teammate, "from_ai_agent": True}, body="<p>AI</p>")
@@ -75,7 +76,7 @@ async def test_bots_are_shown_and_are_no_updates(workspace):
     assert ai.author_kind == "bot"
 
 
-async def test_a_campaign_in_a_teammates_name_is_not_a_teammate(workspace):
+async def test_a_campaign_in_a_teammates_name_is_not_a_teammate(workspace: Any) -> None:
     conversation = workspace.opened(
         "<p>Sale</p>", author=workspace.by_teammate, delivered_as="campaigns_initiated"
     )
@@ -85,7 +86,7 @@ async def test_a_campaign_in_a_teammates_name_is_not_a_teammate(workspace):
     assert read.assignee_id is None
 
 
-async def test_redacted_messages_say_so_and_keep_nothing(workspace):
+async def test_redacted_messages_say_so_and_keep_nothing(workspace: Any) -> None:
     conversation = workspace.opened("<p>my card is 4242</p>")
     part = workspace.said(conversation, workspace.by_customer, body="<p>my pin is 1</p>")
     for redacted in ("0", part):
@@ -94,7 +95,7 @@ async def test_redacted_messages_say_so_and_keep_nothing(workspace):
     assert [(m.redacted, m.text, m.attachments) for m in messages] == [(True, "", ())] * 2
 
 
-async def test_attachments_come_by_name(workspace):
+async def test_attachments_come_by_name(workspace: Any) -> None:
     conversation = workspace.opened("")
     files = [{"name": "a.pdf", "url": "https://files.example/a.pdf?signed"}]
     workspace.said(conversation, workspace.by_customer, attachments=files)
@@ -103,7 +104,7 @@ async def test_attachments_come_by_name(workspace):
     assert message.update is not None
 
 
-async def test_over_500_parts_the_rest_is_counted(workspace):
+async def test_over_500_parts_the_rest_is_counted(workspace: Any) -> None:
     conversation = workspace.opened()
     for number in range(510):
         workspace.said(conversation, workspace.by_customer, body=f"<p>{number}</p>")
@@ -126,13 +127,17 @@ async def test_over_500_parts_the_rest_is_counted(workspace):
         ({"admin_assignee_id": "5001", "team_assignee_id": "77"}, "5001", True),
     ],
 )
-async def test_the_assignee_is_the_teammate_whatever_the_team_says(workspace, how, assignee, team):
+async def test_the_assignee_is_the_teammate_whatever_the_team_says(
+    workspace: Any, how: Any, assignee: Any, team: Any
+) -> None:
     read = await workspace.read(workspace.opened(**how))
     assert (read.assignee_id, read.team_assigned) == (assignee, team)
 
 
 @pytest.mark.parametrize(("how", "assignee"), [({}, "5001"), ({"team_assignee_id": "77"}, None)])
-async def test_a_direct_message_nobody_was_assigned_is_its_senders(workspace, how, assignee):
+async def test_a_direct_message_nobody_was_assigned_is_its_senders(
+    workspace: Any, how: Any, assignee: Any
+) -> None:
     read = await workspace.read(
         workspace.opened(author=workspace.by_teammate, delivered_as="admin_initiated", **how)
     )
@@ -140,7 +145,7 @@ async def test_a_direct_message_nobody_was_assigned_is_its_senders(workspace, ho
     assert read.contact_ids == (workspace.customer,)
 
 
-async def test_of_a_group_the_one_who_opened_it_comes_first(workspace):
+async def test_of_a_group_the_one_who_opened_it_comes_first(workspace: Any) -> None:
     opener = {"type": "lead", "id": OTHER_CUSTOMER}
     contacts = [workspace.customer, OTHER_CUSTOMER]
     read = await workspace.read(workspace.opened(author=opener, contacts=contacts))
@@ -149,7 +154,7 @@ async def test_of_a_group_the_one_who_opened_it_comes_first(workspace):
     assert read.contact_ids == (workspace.customer, OTHER_CUSTOMER)
 
 
-async def test_an_address_used_as_a_name_is_not_shown(workspace):
+async def test_an_address_used_as_a_name_is_not_shown(workspace: Any) -> None:
     conversation = workspace.opened(author={"type": "lead", "id": OTHER_CUSTOMER})
     workspace.said(
         conversation, {**workspace.by_teammate, "name": "sam@example.org"}, body="<p>x</p>"
@@ -158,7 +163,7 @@ async def test_an_address_used_as_a_name_is_not_shown(workspace):
     assert names == ["Customer", "Teammate"]
 
 
-async def test_a_contact_comes_with_address_and_phone_as_crms_know_them(workspace):
+async def test_a_contact_comes_with_address_and_phone_as_crms_know_them(workspace: Any) -> None:
     read = workspace.intercom.contact
     ada = await read(workspace.access, workspace.customer, workspace.deadline)
     assert ada.emails == ("ada@example.com",)
@@ -167,7 +172,7 @@ async def test_a_contact_comes_with_address_and_phone_as_crms_know_them(workspac
     assert ben.phones == ()  # without its country code it is nobody's number
 
 
-async def test_what_does_not_exist_is_gone(workspace):
+async def test_what_does_not_exist_is_gone(workspace: Any) -> None:
     with pytest.raises(Gone):
         await workspace.read("999999999999")
     workspace.control.merge_contact(workspace.id, workspace.customer, OTHER_CUSTOMER)
@@ -175,7 +180,7 @@ async def test_what_does_not_exist_is_gone(workspace):
         await workspace.intercom.contact(workspace.access, workspace.customer, workspace.deadline)
 
 
-async def test_a_revoked_token_is_refused(workspace):
+async def test_a_revoked_token_is_refused(workspace: Any) -> None:
     conversation = workspace.opened()
     workspace.control.revoke_intercom_tokens(workspace.id)
     with pytest.raises(TokenRejected):
@@ -183,7 +188,7 @@ async def test_a_revoked_token_is_refused(workspace):
 
 
 @pytest.mark.parametrize("kind", FAILING)
-async def test_a_failing_intercom_is_asked_later(workspace, kind):
+async def test_a_failing_intercom_is_asked_later(workspace: Any, kind: Any) -> None:
     conversation = workspace.opened()
     workspace.control.add_fault("intercom", kind, account=workspace.id, times=None)
     hurried = replace(workspace, deadline=timedelta(milliseconds=200))
@@ -192,15 +197,17 @@ async def test_a_failing_intercom_is_asked_later(workspace, kind):
     assert not isinstance(failed.value, UnknownEnd)
 
 
-async def test_a_rate_limit_is_waited_out_by_intercoms_own_clock(workspace):
+async def test_a_rate_limit_is_waited_out_by_intercoms_own_clock(workspace: Any) -> None:
     conversation = workspace.opened()
     workspace.control.add_fault("intercom", "429", account=workspace.id)
     with pytest.raises(RetryLater) as limited:
         await workspace.read(conversation)
-    assert timedelta(0) < limited.value.retry_after <= timedelta(seconds=12)
+    wait = limited.value.retry_after
+    assert wait is not None
+    assert timedelta(0) < wait <= timedelta(seconds=12)
 
 
-def test_the_link_opens_the_conversation_in_the_workspaces_region(workspace):
+def test_the_link_opens_the_conversation_in_the_workspaces_region(workspace: Any) -> None:
     assert conversation_link(workspace.access, "12") == (
         f"https://app.eu.intercom.com/a/inbox/{workspace.id}/inbox/conversation/12"
     )

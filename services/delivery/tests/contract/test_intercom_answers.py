@@ -1,6 +1,7 @@
 """Intercom: answers that the simulator does not give, sorted by status, header and shape."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -20,7 +21,7 @@ RESET = int(datetime(2026, 11, 22, 10, 0, 7, tzinfo=UTC).timestamp())
 MINIMAL = {"id": "12", "created_at": 1795000000, "source": {"body": "Hi"}}
 
 
-def intercom(status=200, json=None, headers=None, content=None):
+def intercom(status: Any = 200, json: Any = None, headers: Any = None, content: Any = None) -> Any:
     def answer(sent: httpx.Request) -> httpx.Response:
         given = {"date": DATE, **(headers or {})}
         return httpx.Response(status, json=json, headers=given, content=content)
@@ -28,11 +29,11 @@ def intercom(status=200, json=None, headers=None, content=None):
     return Intercom(httpx.AsyncClient(transport=httpx.MockTransport(answer)))
 
 
-def read(client):
+def read(client: Any) -> Any:
     return client.conversation(ACCESS, "12", timedelta(seconds=5))
 
 
-def errors(code):
+def errors(code: Any) -> Any:
     return {"type": "error.list", "errors": [{"code": code, "message": "canary"}]}
 
 
@@ -56,7 +57,9 @@ def errors(code):
         (302, "moved", RetryLater),
     ],
 )
-async def test_a_refusal_is_sorted_and_says_no_word_of_intercoms(status, code, expected):
+async def test_a_refusal_is_sorted_and_says_no_word_of_intercoms(
+    status: Any, code: Any, expected: Any
+) -> None:
     with pytest.raises(expected) as failed:
         await read(intercom(status, errors(code)))
     assert type(failed.value) is expected
@@ -64,7 +67,7 @@ async def test_a_refusal_is_sorted_and_says_no_word_of_intercoms(status, code, e
 
 
 @pytest.mark.parametrize("status", [403, 404])
-async def test_a_gateways_html_is_not_intercoms_word(status):
+async def test_a_gateways_html_is_not_intercoms_word(status: Any) -> None:
     html = {"content-type": "text/html"}
     with pytest.raises(RetryLater):
         await read(intercom(status, content=b"<html>", headers=html))
@@ -81,7 +84,7 @@ async def test_a_gateways_html_is_not_intercoms_word(status):
         ({}, 10),
     ],
 )
-async def test_a_rate_limit_ends_when_the_header_says(headers, seconds):
+async def test_a_rate_limit_ends_when_the_header_says(headers: Any, seconds: Any) -> None:
     with pytest.raises(RetryLater) as limited:
         await read(intercom(429, errors("rate_limit_exceeded"), headers))
     assert limited.value.retry_after == timedelta(seconds=seconds)
@@ -95,7 +98,7 @@ async def test_a_rate_limit_ends_when_the_header_says(headers, seconds):
      b'{"id": "12", "created_at": 1e99, "source": {"body": "x"}}',
      b'{"id": "12", "created_at": "soon", "source": {"body": "x"}}'],
 )  # fmt: skip
-async def test_an_answer_of_another_shape_is_no_answer(content):
+async def test_an_answer_of_another_shape_is_no_answer(content: Any) -> None:
     if content == b'{"id": "12"}':
         assert (await read(intercom(content=content))).messages == ()
         return
@@ -105,25 +108,25 @@ async def test_an_answer_of_another_shape_is_no_answer(content):
 
 
 @pytest.mark.parametrize("date", ["", "yesterday"])
-async def test_without_its_time_nothing_can_be_judged(date):
+async def test_without_its_time_nothing_can_be_judged(date: Any) -> None:
     with pytest.raises(RetryLater, match="no_date"):
         await read(intercom(json=MINIMAL, headers={"date": date}))
 
 
 @pytest.mark.parametrize("nobody", [None, 0, "0", ""])
-async def test_nobody_is_assigned_however_it_is_written(nobody):
+async def test_nobody_is_assigned_however_it_is_written(nobody: Any) -> None:
     given = {**MINIMAL, "admin_assignee_id": nobody, "team_assignee_id": nobody}
     conversation = await read(intercom(json=given))
     assert (conversation.assignee_id, conversation.team_assigned) == (None, False)
 
 
 @pytest.mark.parametrize("raw", [5001, "5001"])
-async def test_an_assignee_is_a_string_however_it_is_written(raw):
+async def test_an_assignee_is_a_string_however_it_is_written(raw: Any) -> None:
     conversation = await read(intercom(json={**MINIMAL, "admin_assignee_id": raw}))
     assert conversation.assignee_id == "5001"
 
 
-async def test_the_version_is_pinned_and_the_text_plain():
+async def test_the_version_is_pinned_and_the_text_plain() -> None:
     sent = []
 
     def answer(request: httpx.Request) -> httpx.Response:

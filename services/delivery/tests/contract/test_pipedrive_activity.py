@@ -1,5 +1,7 @@
 """Pipedrive's Activity (R5): fit for the customer's own automations."""
 
+from typing import Any
+
 import pytest
 from delivery.domain.block import carries
 from delivery.domain.note import Marker
@@ -8,22 +10,22 @@ from delivery.ports import Gone, UnknownEnd
 MARKER = Marker("wk1", "12")
 
 
-def activities(pipedrive):
+def activities(pipedrive: Any) -> Any:
     return pipedrive.control.activities("pipedrive", pipedrive.account)
 
 
-async def create(pipedrive, person, note):
+async def create(pipedrive: Any, person: Any, note: Any) -> Any:
     return await pipedrive.crm.create_activity(pipedrive.access, person, note, pipedrive.deadline)
 
 
-async def marked(pipedrive, person, note):
+async def marked(pipedrive: Any, person: Any, note: Any) -> Any:
     found = await pipedrive.crm.activities_marked(
         pipedrive.access, person, MARKER, note.written_for, pipedrive.deadline
     )
     return [activity.id for activity in found]
 
 
-async def test_an_activity_says_who_when_and_what(pipedrive, make_note):
+async def test_an_activity_says_who_when_and_what(pipedrive: Any, make_note: Any) -> None:
     ada = pipedrive.add_person(email="ada@example.com")
     made = await create(pipedrive, ada, make_note())
     [activity] = activities(pipedrive)
@@ -39,7 +41,7 @@ async def test_an_activity_says_who_when_and_what(pipedrive, make_note):
     assert carries(stored.body, MARKER)
 
 
-async def test_an_update_is_one_event_on_the_same_activity(pipedrive, make_note):
+async def test_an_update_is_one_event_on_the_same_activity(pipedrive: Any, make_note: Any) -> None:
     ada = pipedrive.add_person(email="ada@example.com")
     made = await create(pipedrive, ada, make_note())
     await pipedrive.crm.update_activity(
@@ -51,7 +53,9 @@ async def test_an_update_is_one_event_on_the_same_activity(pipedrive, make_note)
     assert (calls["activity.create"], calls["activity.update"]) == (1, 1)
 
 
-async def test_an_activity_of_unknown_end_is_found_by_a_probe(pipedrive, make_note):
+async def test_an_activity_of_unknown_end_is_found_by_a_probe(
+    pipedrive: Any, make_note: Any
+) -> None:
     ada = pipedrive.add_person(email="ada@example.com")
     note = make_note()
     await create(pipedrive, ada, make_note(Marker("wk1", "1")))
@@ -61,7 +65,7 @@ async def test_an_activity_of_unknown_end_is_found_by_a_probe(pipedrive, make_no
     assert await marked(pipedrive, ada, note) == [activities(pipedrive)[-1]["id"]]
 
 
-async def test_many_activities_are_read_to_the_end(pipedrive, make_note):
+async def test_many_activities_are_read_to_the_end(pipedrive: Any, make_note: Any) -> None:
     pipedrive.control.change_account(
         "pipedrive", pipedrive.account, limits={"requests_per_2s": 1000}
     )
@@ -72,7 +76,7 @@ async def test_many_activities_are_read_to_the_end(pipedrive, make_note):
     assert await marked(pipedrive, ada, make_note()) == [made]
 
 
-async def test_a_deleted_activity_is_none(pipedrive, make_note):
+async def test_a_deleted_activity_is_none(pipedrive: Any, make_note: Any) -> None:
     ada = pipedrive.add_person(email="ada@example.com")
     note = make_note()
     made = await create(pipedrive, ada, note)
@@ -84,7 +88,9 @@ async def test_a_deleted_activity_is_none(pipedrive, make_note):
         await pipedrive.crm.update_activity(pipedrive.access, made, note, pipedrive.deadline)
 
 
-async def test_no_activity_is_created_for_a_person_who_is_gone(pipedrive, make_note):
+async def test_no_activity_is_created_for_a_person_who_is_gone(
+    pipedrive: Any, make_note: Any
+) -> None:
     with pytest.raises(Gone):
         await create(pipedrive, pipedrive.unknown_id, make_note())
     assert activities(pipedrive) == []

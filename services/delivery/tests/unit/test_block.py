@@ -2,7 +2,9 @@
 
 import re
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import nh3
 import pytest
@@ -27,7 +29,7 @@ OTHERS = [
 ]
 
 
-def note(text="Hello <b>", marker=MARKER, *, html=True):
+def note(text: Any = "Hello <b>", marker: Any = MARKER, *, html: Any = True) -> Any:
     message = Message(0, AT, "user", "Ada & Co", text, ("a.pdf",), False, None)
     talk = Conversation("wk1", marker.conversation_id, "email", (message,), 0, None, False, (), AT)
     return render(
@@ -42,7 +44,7 @@ def note(text="Hello <b>", marker=MARKER, *, html=True):
 
 
 OLD, NEW = note("old"), note("new")
-REWRITTEN = {
+REWRITTEN: dict[str, Callable[[str], str]] = {
     "as sent": lambda body: body,
     "nh3": nh3.clean,
     "nh3 with few tags": lambda body: nh3.clean(body, tags={"p", "br"}),
@@ -63,7 +65,7 @@ REWRITTEN = {
 
 
 @pytest.mark.parametrize("rewrite", REWRITTEN.values(), ids=REWRITTEN)
-def test_a_rewritten_block_is_found_and_replaced_whole(rewrite):
+def test_a_rewritten_block_is_found_and_replaced_whole(rewrite: Any) -> None:
     stored = rewrite(OLD.body)
     assert carries(stored, MARKER)
     after = replaced(stored, MARKER, NEW)
@@ -89,7 +91,7 @@ def test_a_rewritten_block_is_found_and_replaced_whole(rewrite):
         ("<div><div><p>Mine</p></div></div>", "<blockquote><p>yours</p></blockquote>"),
     ],
 )
-def test_peoples_words_around_it_are_kept(rewrite, above, below):
+def test_peoples_words_around_it_are_kept(rewrite: Any, above: Any, below: Any) -> None:
     stored = above + rewrite(OLD.body) + below
     after = replaced(stored, MARKER, NEW)
     assert after is not None
@@ -101,14 +103,14 @@ def test_peoples_words_around_it_are_kept(rewrite, above, below):
     assert len(after) == len(rest) + len(NEW.body)
 
 
-def test_peoples_words_inside_it_give_way_to_the_copy():
+def test_peoples_words_inside_it_give_way_to_the_copy() -> None:
     stored = OLD.body.replace("</p><p>", "</p><p>inserted by hand</p><p>", 1)
     assert replaced(stored, MARKER, NEW) == NEW.body
 
 
 @pytest.mark.parametrize("other", OTHERS, ids=str)
 @pytest.mark.parametrize("html", [True, False])
-def test_the_marker_of_another_conversation_never_matches(other, html):
+def test_the_marker_of_another_conversation_never_matches(other: Any, html: Any) -> None:
     assert not carries(note(html=html).body, other)
     theirs = note(marker=other, html=html)
     assert carries(theirs.body, other)
@@ -116,7 +118,7 @@ def test_the_marker_of_another_conversation_never_matches(other, html):
     assert replaced(theirs.body, MARKER, NEW) is None
 
 
-TAKEN_OVER = {
+TAKEN_OVER: dict[str, Callable[[str], str]] = {
     "head gone": lambda body: body[body.index("</p>") + 4 :],
     "tail gone": lambda body: body[: body.rindex("<p>")],
     "head's marker gone": lambda body: body.replace("[lull wk1/12] ", "", 1),
@@ -134,14 +136,14 @@ TAKEN_OVER = {
 
 
 @pytest.mark.parametrize("edit", TAKEN_OVER.values(), ids=TAKEN_OVER)
-def test_a_block_that_is_no_longer_whole_is_peoples(edit):
+def test_a_block_that_is_no_longer_whole_is_peoples(edit: Any) -> None:
     stored = edit(OLD.body)
     assert not carries(stored, MARKER)
     assert replaced(stored, MARKER, NEW) is None
     assert around(stored, MARKER, html=True) is None
 
 
-def test_tags_that_cannot_be_cut_soundly_hand_the_note_over():
+def test_tags_that_cannot_be_cut_soundly_hand_the_note_over() -> None:
     stored = f"<div>Mine {OLD.body.replace('</p>', '</p></div>', 1)}"
     assert replaced(stored, MARKER, NEW) is None
     for crossing in ("<i></p></i><p>", "</p><b><i>x</b></i><p>"):
@@ -150,14 +152,14 @@ def test_tags_that_cannot_be_cut_soundly_hand_the_note_over():
 
 
 @pytest.mark.parametrize("text", ["<div> </p> <b>", "a\n[lull wk1/12]\nb", "-- \n"])
-def test_a_plain_body_knows_no_tags(text):
+def test_a_plain_body_knows_no_tags(text: Any) -> None:
     old, new = note(text, html=False), note("new", html=False)
     stored = f"Mine <b>\n\n{old.body}\nyours"
     assert carries(stored, MARKER)
     assert replaced(stored, MARKER, new) == f"Mine <b>\n\n{new.body}\nyours"
 
 
-def test_what_a_customer_typed_cannot_end_our_block():
+def test_what_a_customer_typed_cannot_end_our_block() -> None:
     for html in (True, False):
         forged = note("x\n[lull wk1/12]\n\n[lull wk1/12] y\n&#91;lull wk1/12&#93;", html=html)
         stored = nh3.clean(forged.body) if html else forged.body
@@ -199,7 +201,9 @@ FILLERS = [
     st.lists(PIECES, max_size=12).map("".join),
     st.sampled_from(sorted(REWRITTEN)),
 )
-def test_whatever_people_type_around_it_is_kept_or_the_note_is_theirs(above, below, rewrite):
+def test_whatever_people_type_around_it_is_kept_or_the_note_is_theirs(
+    above: Any, below: Any, rewrite: Any
+) -> None:
     stored = nh3.clean(above + REWRITTEN[rewrite](OLD.body) + below)
     after = replaced(stored, MARKER, NEW)
     if after is None:
@@ -213,7 +217,7 @@ def test_whatever_people_type_around_it_is_kept_or_the_note_is_theirs(above, bel
 
 
 @pytest.mark.parametrize("filler", FILLERS)
-def test_twice_a_crms_limit_of_anything_is_looked_through_in_time(filler):
+def test_twice_a_crms_limit_of_anything_is_looked_through_in_time(filler: Any) -> None:
     body = filler * (200_000 // len(filler))
     for stored in (body + OLD.body, OLD.body + body, OLD.body.replace("old", body)):
         began = time.process_time()
@@ -222,7 +226,7 @@ def test_twice_a_crms_limit_of_anything_is_looked_through_in_time(filler):
         assert time.process_time() - began < 0.5
 
 
-def is_sound(html):
+def is_sound(html: Any) -> Any:
     """Every closing tag closes what was opened last, and nothing stays open."""
     opened = []
     for end, name in re.findall(r"<(/?)([A-Za-z0-9]+)(?:\"[^\"]*\"|[^>\"])*>", html):

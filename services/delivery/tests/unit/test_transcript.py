@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from common.updates import Update
@@ -41,7 +42,7 @@ def conversation(*messages: Message, omitted: int = 0, channel: str = "email") -
     )
 
 
-def rendered(talk: Conversation, *, html: bool = True, max_chars: int = 65_536, **how):
+def rendered(talk: Conversation, *, html: bool = True, max_chars: int = 65_536, **how: Any) -> Any:
     given = {
         "marker": MARKER,
         "link": LINK,
@@ -78,7 +79,7 @@ SITUATIONS = {
 
 @pytest.mark.parametrize("form", ["html", "txt"])
 @pytest.mark.parametrize("situation", SITUATIONS)
-def test_the_transcript_is_the_golden_one(situation, form):
+def test_the_transcript_is_the_golden_one(situation: Any, form: Any) -> None:
     body = rendered(SITUATIONS[situation], html=form == "html").body
     golden = GOLDEN / f"{situation}.{form}"
     if os.environ.get("LULL_WRITE_GOLDEN"):
@@ -87,7 +88,7 @@ def test_the_transcript_is_the_golden_one(situation, form):
     assert body + "\n" == golden.read_bytes().decode()
 
 
-def test_the_note_is_dated_by_the_last_reply_of_a_person():
+def test_the_note_is_dated_by_the_last_reply_of_a_person() -> None:
     note = rendered(SITUATIONS["talk"])
     assert note.written_for == AT + timedelta(minutes=100)
     assert note.subject == f"Intercom conversation {MARKER.conversation_id} {MARKER}"
@@ -95,14 +96,14 @@ def test_the_note_is_dated_by_the_last_reply_of_a_person():
     assert rendered(only_bot).written_for == AT
 
 
-def test_an_unknown_time_zone_is_utc_and_says_so():
+def test_an_unknown_time_zone_is_utc_and_says_so() -> None:
     for zone in ("Nowhere/Land", "", "../../etc/passwd", "\x00"):
         body = rendered(conversation(said(0, "x")), time_zone=zone).body
         assert "2026-10-25 00:30 +00:00" in body
         assert "(UTC)" in body
 
 
-def test_the_period_stands_in_both_markers():
+def test_the_period_stands_in_both_markers() -> None:
     marker = Marker("wk1", "12", 9001)
     body = rendered(conversation(said(0, "x")), marker=marker).body
     assert body.count("[lull wk1/12/9001]") == 2
@@ -111,7 +112,7 @@ def test_the_period_stands_in_both_markers():
 
 
 @pytest.mark.parametrize("html", [True, False])
-def test_a_body_of_exactly_the_limit_is_whole_and_one_less_is_cut(html):
+def test_a_body_of_exactly_the_limit_is_whole_and_one_less_is_cut(html: Any) -> None:
     talk = conversation(said(0, "first"), *(said(n, "word " * 50) for n in range(1, 30)))
     whole = rendered(talk, html=html).body
     assert "omitted" not in whole
@@ -124,7 +125,7 @@ def test_a_body_of_exactly_the_limit_is_whole_and_one_less_is_cut(html):
 
 
 @pytest.mark.parametrize("html", [True, False])
-def test_of_a_long_talk_the_opening_and_the_newest_stay(html):
+def test_of_a_long_talk_the_opening_and_the_newest_stay(html: Any) -> None:
     talk = conversation(*(said(n, f"number {n}.") for n in range(400)), omitted=100)
     body = rendered(talk, html=html, max_chars=5000).body
     shown = [n for n in range(400) if f"number {n}." in body]
@@ -137,7 +138,7 @@ def test_of_a_long_talk_the_opening_and_the_newest_stay(html):
 
 
 @pytest.mark.parametrize("html", [True, False])
-def test_one_giant_message_is_cut_visibly_to_the_last_character(html):
+def test_one_giant_message_is_cut_visibly_to_the_last_character(html: Any) -> None:
     body = rendered(conversation(said(0, "x" * 10**6)), html=html, max_chars=9000).body
     assert Size.of(body).chars == 9000
     assert body.count("cut here") == 1
@@ -145,7 +146,7 @@ def test_one_giant_message_is_cut_visibly_to_the_last_character(html):
     assert carries(body, MARKER)
 
 
-def test_giant_messages_share_the_room_and_small_ones_leave_it():
+def test_giant_messages_share_the_room_and_small_ones_leave_it() -> None:
     giant = "x" * 50_000
     body = rendered(conversation(said(0, giant), said(1, "small")), max_chars=9000).body
     assert "small" in body
@@ -156,7 +157,7 @@ def test_giant_messages_share_the_room_and_small_ones_leave_it():
     assert "omitted" not in body
 
 
-def test_what_is_shown_after_the_gap_has_no_gap_of_its_own():
+def test_what_is_shown_after_the_gap_has_no_gap_of_its_own() -> None:
     talk = conversation(
         said(0, "opening"), said(1, "old"), said(2, "x" * 9000), said(3, "new"), said(4, "newest")
     )
@@ -169,20 +170,20 @@ def test_what_is_shown_after_the_gap_has_no_gap_of_its_own():
     assert "2 messages omitted" in body
 
 
-def test_attachments_give_way_before_the_message_does():
+def test_attachments_give_way_before_the_message_does() -> None:
     files = tuple("f" * 300 for _ in range(50))
     body = rendered(conversation(said(0, "x" * 5000, files=files)), max_chars=3000).body
     assert "cut here" in body
     assert "xxx" in body
 
 
-def test_bytes_are_a_limit_of_their_own():
+def test_bytes_are_a_limit_of_their_own() -> None:
     talk = conversation(said(0, "\u20ac" * 50_000))
     body = rendered(talk, max_chars=50_000, max_bytes=9000).body
     assert 8990 < len(body.encode()) <= 9000
 
 
-def test_a_limit_without_room_for_the_link_is_refused():
+def test_a_limit_without_room_for_the_link_is_refused() -> None:
     talk = conversation(said(0, "x" * 1000))
     with pytest.raises(ValueError, match="no room"):
         rendered(talk, max_chars=200)
@@ -192,13 +193,13 @@ def test_a_limit_without_room_for_the_link_is_refused():
     assert len(tight) <= 420
 
 
-def test_many_names_and_files_are_counted_not_listed():
+def test_many_names_and_files_are_counted_not_listed() -> None:
     many = conversation(*(said(n, "x", name=f"Guest {n}") for n in range(9)))
     assert "Guest 0, Guest 1, Guest 2, Guest 3 and 5 more" in rendered(many).body
     files = tuple(f"{n}.txt" for n in range(23))
     assert "and 3 more attachments" in rendered(conversation(said(0, files=files))).body
 
 
-def test_a_name_is_cut_to_one_short_line():
+def test_a_name_is_cut_to_one_short_line() -> None:
     body = rendered(conversation(said(0, "x", name="A\nB " * 100)), html=False).body
     assert max(map(len, body.splitlines()[2:-1])) < 130

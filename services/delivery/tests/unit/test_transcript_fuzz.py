@@ -6,6 +6,7 @@ import time
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from delivery.domain.block import carries, replaced
@@ -59,7 +60,7 @@ MESSAGES = st.lists(
 )
 
 
-def talk(messages, omitted=0):
+def talk(messages: Any, omitted: Any = 0) -> Any:
     built = tuple(
         Message(n, AT + timedelta(seconds=n), kind, name, text, files, redacted, None)
         for n, (text, name, kind, files, redacted) in enumerate(messages)
@@ -67,7 +68,7 @@ def talk(messages, omitted=0):
     return Conversation("wk1", "12", "conversation", built, omitted, None, False, (), AT)
 
 
-def rendered(conversation, *, html, max_chars, max_bytes=None):
+def rendered(conversation: Any, *, html: Any, max_chars: Any, max_bytes: Any = None) -> Any:
     return render(
         conversation,
         marker=MARKER,
@@ -83,32 +84,39 @@ def rendered(conversation, *, html, max_chars, max_bytes=None):
 class Sound(HTMLParser):
     """Fails on anything but our own few tags, closed in order."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.open = []
-        self.text = []
+        self.open: list[str] = []
+        self.text: list[str] = []
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: Any, attrs: Any) -> None:
         assert tag in {"p", "br", "strong", "a"}
         assert attrs == ([("href", LINK)] if tag == "a" else [])
         if tag != "br":
             assert (tag == "p") is (not self.open)
             self.open.append(tag)
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: Any) -> None:
         assert self.open.pop() == tag
 
-    def handle_data(self, data):
+    def handle_data(self, data: Any) -> None:
         assert self.open
         self.text.append(data)
 
-    def handle_comment(self, data):
+    def handle_comment(self, data: str) -> None:
         raise AssertionError(data)
 
-    handle_decl = handle_pi = unknown_decl = handle_comment
+    def handle_decl(self, decl: str) -> None:
+        raise AssertionError(decl)
+
+    def handle_pi(self, data: str) -> None:
+        raise AssertionError(data)
+
+    def unknown_decl(self, data: str) -> None:
+        raise AssertionError(data)
 
 
-def read_html(body):
+def read_html(body: Any) -> Any:
     parser = Sound()
     parser.feed(body)
     parser.close()
@@ -122,8 +130,8 @@ def read_html(body):
 )
 @example([("\ud83d" * 3000, "\ud83d", "user", (), False)], 0, 1300, 2500)
 def test_whatever_is_said_the_block_is_whole_sound_and_within_its_limits(
-    messages, omitted, max_chars, max_bytes
-):
+    messages: Any, omitted: Any, max_chars: Any, max_bytes: Any
+) -> None:
     for html in (True, False):
         note = rendered(
             talk(messages, omitted), html=html, max_chars=max_chars, max_bytes=max_bytes
@@ -146,7 +154,7 @@ def test_whatever_is_said_the_block_is_whole_sound_and_within_its_limits(
 
 @settings(max_examples=60, deadline=None)
 @given(MESSAGES, st.booleans())
-def test_what_fits_is_never_cut(messages, html):
+def test_what_fits_is_never_cut(messages: Any, html: Any) -> None:
     conversation = talk(messages)
     whole = rendered(conversation, html=html, max_chars=10**6).body
     text = read_html(whole) if html else whole
@@ -163,16 +171,18 @@ def test_what_fits_is_never_cut(messages, html):
 
 @pytest.mark.parametrize("unit", CLUSTERS)
 @pytest.mark.parametrize("html", [True, False])
-def test_no_character_is_torn_at_any_of_many_limits(unit, html):
+def test_no_character_is_torn_at_any_of_many_limits(unit: Any, html: Any) -> None:
     conversation = talk([(unit * 2000, "Ada", "user", (), False)])
     for limit in range(1000, 1060):
         body = rendered(conversation, html=html, max_chars=limit).body
-        run = re.search(r"\(Customer\)(?:</strong><br>|\n)(.*?)(?:<br>|\n)\(cut", body)[1]
+        found = re.search(r"\(Customer\)(?:</strong><br>|\n)(.*?)(?:<br>|\n)\(cut", body)
+        assert found is not None
+        run = found[1]
         assert run == unit * (len(run) // len(unit))
         assert limit - Size.of(body).chars < Size.of(unit).chars
 
 
-def test_a_boundary_is_never_inside_a_cluster_made_of_marks_alone():
+def test_a_boundary_is_never_inside_a_cluster_made_of_marks_alone() -> None:
     assert boundary("\u0301" * 50, 20) == 0
     assert boundary("ab", 5) == 2
     assert boundary("", 0) == 0
@@ -182,7 +192,7 @@ def test_a_boundary_is_never_inside_a_cluster_made_of_marks_alone():
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=40))
-def test_ordinary_text_is_not_altered(text):
+def test_ordinary_text_is_not_altered(text: Any) -> None:
     ordinary = "".join(
         c for c in text if unicodedata.category(c) not in ("Cc", "Cs", "Zl", "Zp", "Cn")
     )
@@ -206,7 +216,7 @@ MEGABYTES = {
 
 @pytest.mark.parametrize("text", MEGABYTES.values(), ids=MEGABYTES)
 @pytest.mark.parametrize("html", [True, False])
-def test_a_megabyte_takes_less_than_half_a_second(text, html):
+def test_a_megabyte_takes_less_than_half_a_second(text: Any, html: Any) -> None:
     conversation = talk([(text, "Ada", "user", (), False)])
     began = time.process_time()
     note = rendered(conversation, html=html, max_chars=65_536, max_bytes=90_000)
@@ -214,7 +224,7 @@ def test_a_megabyte_takes_less_than_half_a_second(text, html):
     assert time.process_time() - began < 0.5
 
 
-def test_five_hundred_parts_of_two_kilobytes_take_less_than_half_a_second():
+def test_five_hundred_parts_of_two_kilobytes_take_less_than_half_a_second() -> None:
     conversation = talk([("a <\u00e9> " * 300, "Ada", "user", ("f",), False)] * 501)
     began = time.process_time()
     rendered(conversation, html=True, max_chars=65_536)
