@@ -27,7 +27,7 @@ from delivery.adapters.crm import crm_for
 from delivery.adapters.history import PostgresHistory
 from delivery.adapters.intercom import Intercom, conversation_link
 from delivery.adapters.outbox import Outbox
-from delivery.adapters.postgres import STATEMENT_TIMEOUT_S, PostgresLedger, away_is_named
+from delivery.adapters.postgres import STATEMENT_TIMEOUT_S, PostgresLedger, connected
 from delivery.adapters.settings import HttpSettings
 from delivery.api import delivery_api
 from delivery.attempt import Attempts
@@ -225,9 +225,8 @@ def _schema_watch(pool: asyncpg.Pool, need: Need) -> LoopBody:
     async def watch(stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                with away_is_named():
-                    async with pool.acquire(timeout=STATEMENT_TIMEOUT_S) as connection:
-                        current = await schema.current(connection)
+                async with connected(pool) as connection:
+                    current = await schema.current(connection)
             except LedgerAway:
                 need.missing("PostgreSQL cannot be reached")
             else:

@@ -52,6 +52,25 @@ async def test_a_write_of_unknown_end_is_looked_for_and_never_doubled(world: Any
         assert (kind, path, found, written, activities) == (kind, path, expected, 1, 1)
 
 
+async def test_a_create_that_lands_after_all_is_healed(world: Any) -> None:
+    installed = await world.install("hubspot")
+    world.control.add_fault(
+        "hubspot", "500_before", account=installed.account, method="POST", path=NOTE
+    )
+    talk = await installed.talk()
+    await talk.settle()
+    kept = await talk.outcome("delivered")
+    (note,) = installed.notes(talk)
+    # What the first request sent shows up late.
+    world.control.write_note("hubspot", installed.account, note["person_ids"][0], note["body_sent"])
+
+    async def healed() -> bool:
+        return [n["id"] for n in installed.notes(talk)] == [kept["note_id"]]
+
+    assert not await healed()
+    await _until(healed)
+
+
 async def test_killed_between_the_crms_answer_and_our_commit(world: Any) -> None:
     installed = await world.install("hubspot")
     # The note is written at once and the answer comes late: the process dies in between.

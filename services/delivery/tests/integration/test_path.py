@@ -193,6 +193,22 @@ async def test_a_merged_person_is_followed(hubspot: Any, world: Any) -> None:
     assert note["person_ids"] == [other["id"]]
 
 
+async def test_policy_new_makes_one_note_per_period(world: Any) -> None:
+    installed = await world.install("hubspot")
+    await installed.operator("PATCH", "/options", {"note_policy": "new"})
+    talk = await installed.talk()
+    await talk.settle()
+    await talk.outcome("delivered")
+    # More than a quiet period later another period starts; the action and the quiet event share it.
+    talk.reply(created_at=talk.updated_at + 3)
+    await talk.settle(Trigger.ACTION, app="hubspot", actor_id=installed.admin)
+    await talk.outcome("delivered")
+    talk.reply(created_at=talk.updated_at)
+    await talk.settle()
+    await talk.outcome("updated")
+    assert len(installed.notes(talk)) == 2
+
+
 async def test_unusable_records_are_set_aside_and_the_next_is_served(
     hubspot: Any, world: Any
 ) -> None:

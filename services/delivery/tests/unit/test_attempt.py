@@ -174,6 +174,9 @@ class World:
         self.row = finished(self.row, result, self.now)
         return self.row
 
+    async def move(self, _: Claim, to: Key, result: Result) -> None:
+        self._step(f"move to {to.crm_account}")
+
     @property
     def now(self) -> datetime:
         return NOW + timedelta(seconds=self.monotonic - 100)
@@ -450,6 +453,18 @@ async def test_an_actions_own_person_is_taken_without_a_search() -> None:
     await world.attempt()
     assert world.row.known.person_id == "888"
     assert "find_persons" not in world.log
+
+
+async def test_another_account_on_the_connection_takes_the_requests_over() -> None:
+    world = asked()
+    world.installation = INSTALLATION.model_copy(update={"crm_account": "42002"})
+    await world.attempt()
+    assert world.log == ["installation", "move to 42002"]
+    world = asked()  # settings' answer was held; the token already leads elsewhere
+    world.row = replace(world.row, key=replace(KEY, crm_account="41999"))
+    world.installation = INSTALLATION.model_copy(update={"crm_account": "41999"})
+    await world.attempt()
+    assert world.log[-1] == "move to 42001"
 
 
 async def test_settings_away_waits_without_counting_as_a_failure() -> None:

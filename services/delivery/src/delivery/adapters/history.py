@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 from common.outcomes import SENTENCES, Outcome
 
-from delivery.adapters.postgres import STATEMENT_TIMEOUT_S, away_is_named
+from delivery.adapters.postgres import connected
 from delivery.adapters.rows import COLUMNS, row_of
 from delivery.domain.row import Row
 
@@ -17,14 +17,13 @@ class PostgresHistory:
 
     async def deliveries(self, workspace_id: str, conversation_id: str) -> list[dict[str, Any]]:
         """One entry per app and CRM account. Raises LedgerAway."""
-        with away_is_named():
-            async with self._pool.acquire(timeout=STATEMENT_TIMEOUT_S) as connection:
-                records = await connection.fetch(
-                    f"SELECT {COLUMNS}, latest, ready_at FROM ledger "  # noqa: S608 - constants only
-                    "WHERE workspace_id = $1 AND conversation_id = $2 ORDER BY crm, crm_account",
-                    workspace_id,
-                    conversation_id,
-                )
+        async with connected(self._pool) as connection:
+            records = await connection.fetch(
+                f"SELECT {COLUMNS}, latest, ready_at FROM ledger "  # noqa: S608 - constants only
+                "WHERE workspace_id = $1 AND conversation_id = $2 ORDER BY crm, crm_account",
+                workspace_id,
+                conversation_id,
+            )
         entries = []
         for record in map(dict, records):
             row, latest = row_of(record), json.loads(record["latest"])

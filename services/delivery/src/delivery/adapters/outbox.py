@@ -16,7 +16,7 @@ from common.kafka import publish
 from faststream.kafka import KafkaBroker
 from prometheus_client import Counter
 
-from delivery.adapters.postgres import STATEMENT_TIMEOUT_S, away_is_named
+from delivery.adapters.postgres import connected
 from delivery.ports import LedgerAway
 
 _log = log.get(__name__)
@@ -73,9 +73,8 @@ class Outbox:
 
     async def relay(self) -> int:
         """Send one batch; how many rows it came from."""
-        with away_is_named():
-            async with self.pool.acquire(timeout=STATEMENT_TIMEOUT_S) as connection:
-                taken = await connection.fetch(_TAKE, _BATCH, _TAKEN_FOR)
+        async with connected(self.pool) as connection:
+            taken = await connection.fetch(_TAKE, _BATCH, _TAKEN_FOR)
         if not taken:
             return 0
         outcomes = [
@@ -85,13 +84,12 @@ class Outbox:
         ]
         async with asyncio.timeout(_PUBLISH_TIMEOUT_S):
             await asyncio.gather(*(self._publish(outcome) for outcome in outcomes))
-        with away_is_named():
-            async with self.pool.acquire(timeout=STATEMENT_TIMEOUT_S) as connection:
-                await connection.execute(
-                    DROP_SENT,
-                    [record["id"] for record in taken],
-                    [outcome.outcome_id for outcome in outcomes],
-                )
+        async with connected(self.pool) as connection:
+            await connection.execute(
+                DROP_SENT,
+                [record["id"] for record in taken],
+                [outcome.outcome_id for outcome in outcomes],
+            )
         return len(taken)
 
     async def _publish(self, outcome: DeliveryOutcome) -> None:

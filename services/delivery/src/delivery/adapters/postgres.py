@@ -7,8 +7,8 @@ is due, on whose lease has ended, and on when a write of unknown end must be vis
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -249,9 +249,8 @@ class PostgresLedger:
     async def _connection(
         self,
     ) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[Any]"]:
-        with away_is_named():
-            async with self._pool.acquire(timeout=STATEMENT_TIMEOUT_S) as connection:
-                yield connection
+        async with connected(self._pool) as connection:
+            yield connection
 
     @asynccontextmanager
     async def _transaction(
@@ -266,6 +265,7 @@ _AWAY = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a connection says whose server died under it
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -273,18 +273,28 @@ _AWAY = (
     asyncpg.TransactionRollbackError,
     asyncpg.UndefinedTableError,
     asyncpg.UndefinedColumnError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InternalServerError,
 )
 
 
-@contextmanager
-def away_is_named() -> Iterator[None]:
-    """Turn whatever says that PostgreSQL cannot answer into LedgerAway."""
+@asynccontextmanager
+async def connected(
+    pool: asyncpg.Pool,
+) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[Any]"]:
+    """A connection; whatever says that PostgreSQL cannot answer becomes LedgerAway."""
     try:
-        yield
+        connection = await pool.acquire(timeout=STATEMENT_TIMEOUT_S)
+    except (*_AWAY, asyncpg.PostgresError) as error:  # no way in, for whatever reason
+        raise LedgerAway(type(error).__name__) from error
+    try:
+        yield connection
     except _AWAY as error:
         raise LedgerAway(type(error).__name__) from error
+    finally:
+        # Its own failure says nothing that the statement's failure did not say.
+        with suppress(*_AWAY):
+            await pool.release(connection)
 
 
 def _key_values(key: Key) -> tuple[str, str, str, str]:
