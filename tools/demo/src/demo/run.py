@@ -63,6 +63,8 @@ class Demo:
         with self._clients() as (simulators, ingest), self._outcomes() as outcomes:
             play = Play(self.scenario, simulators, ingest, outcomes.of)
             self._install(simulators, play)
+            # Intercom tells whole seconds: the second of the install still counts as before it.
+            time.sleep(1)
             self.say("Playing the conversations")
             for number in range(self.scenario.rounds):
                 play.round(number)
