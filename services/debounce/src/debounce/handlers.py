@@ -41,6 +41,7 @@ class Debounce:
         need: Need,
         loop: Loop,
         elapsed: Callable[[], float] = time.monotonic,
+        tick_look_s: float = TICK_LOOK_S,
     ) -> None:
         self.partitions: dict[int, Partition] = {}
         self.counts: dict[int, Counts] = {}
@@ -52,6 +53,7 @@ class Debounce:
         self._need = need
         self._loop = loop
         self._elapsed = elapsed
+        self._tick_look_s = tick_look_s
         self._joined = False
         self._stopping = False
         self._room = asyncio.Event()
@@ -183,7 +185,7 @@ class Debounce:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(TICK_LOOK_S)
+            await asyncio.sleep(self._tick_look_s)
             for number, partition in self.partitions.items():
                 partition.check()
                 partition.tick_if_wanted(self.updates.end_offset(number))

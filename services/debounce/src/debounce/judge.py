@@ -44,16 +44,26 @@ class LoggedSettled:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    expected: int  # settled events that the log of updates calls for
+    expected: int  # settled events that one reading of the log from end to end calls for
     missing: tuple[LoggedUpdate, ...]
     early: tuple[LoggedSettled, ...]  # a newer update came within the quiet period
-    unfounded: tuple[LoggedSettled, ...]  # names nothing, or something that is not settled
+    unfounded: tuple[LoggedSettled, ...]
     repeats: int
     most_repeats_of_one: int
+    exact: bool  # just the expected events, each once
 
     @property
     def right(self) -> bool:
         return not (self.missing or self.early or self.unfounded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An update, and what the log was like when it was read."""
+
+    update: LoggedUpdate
+    log_time_ms: int
+    newest: bool  # newer than all of its conversation before it
 
 
 def judge(
@@ -65,6 +75,10 @@ def judge(
 ) -> Verdict:
     """Judge both logs, from their beginning; the updates in the order of each partition.
 
+    A redelivered or older update can open a settled conversation once more. Whether it does hangs
+    on where the last restart began to read, so an event that names one is neither demanded nor
+    refused: it is one more invitation to look, and says nothing new.
+
     Args:
         updates: All records of the topic: also those that only move time.
         settled: All records of the other.
@@ -73,65 +87,85 @@ def judge(
             well, whether or not the log's time has passed its quiet period.
 
     """
-    by_place, by_conversation = {}, defaultdict(list)
+    by_place: dict[tuple[int, int], _Read] = {}
+    by_conversation: dict[tuple[int, str], list[_Read]] = defaultdict(list)
     log_time: dict[int, int] = defaultdict(int)  # of the partition, so far
+    greatest: dict[tuple[int, str], tuple[float, int]] = defaultdict(lambda: (-inf, 0))
     for update in updates:
         now = log_time[update.partition] = max(log_time[update.partition], update.appended_ms)
         if update.conversation is not None:
-            by_place[update.partition, update.offset] = update
-            by_conversation[update.partition, update.conversation].append((update, now))
-    expected: dict[tuple[int, int], LoggedUpdate] = {}
+            conversation = (update.partition, update.conversation)
+            newest = update.version > greatest[conversation]
+            greatest[conversation] = max(greatest[conversation], update.version)
+            read = by_place[update.partition, update.offset] = _Read(update, now, newest)
+            by_conversation[conversation].append(read)
+    expected: dict[tuple[int, int], _Read] = {}
     for (partition, _), of_one in by_conversation.items():
-        for update in _settling(of_one, inf if at_rest else log_time[partition], quiet_ms):
-            expected[partition, update.offset] = update
+        for read in _settling(of_one, inf if at_rest else log_time[partition], quiet_ms):
+            expected[partition, read.update.offset] = read
     times = Counter((one.partition, one.named_offset) for one in settled)
     return Verdict(
         expected=len(expected),
-        missing=tuple(update for place, update in expected.items() if place not in times),
+        missing=tuple(
+            read.update for place, read in expected.items() if read.newest and place not in times
+        ),
         early=tuple(one for one in settled if _early(one, by_place, by_conversation, quiet_ms)),
-        unfounded=tuple(one for one in settled if not _founded(one, expected)),
+        unfounded=tuple(one for one in settled if not _founded(one, by_place, expected)),
         repeats=len(settled) - len(times),
         most_repeats_of_one=max(times.values(), default=1) - 1,
+        exact=times == Counter(dict.fromkeys(expected, 1)),
     )
 
 
-def _settling(
-    of_one: Sequence[tuple[LoggedUpdate, int]], end: float, quiet_ms: int
-) -> Iterable[LoggedUpdate]:
+def _settling(of_one: Sequence[_Read], end: float, quiet_ms: int) -> Iterable[_Read]:
     """The updates of one conversation after which it was quiet for long enough."""
-    newest: tuple[LoggedUpdate, int] | None = None
-    for update, now in of_one:
-        if newest is not None and now >= newest[1] + quiet_ms:
-            yield newest[0]
+    newest: _Read | None = None
+    for read in of_one:
+        if newest is not None and read.log_time_ms >= newest.log_time_ms + quiet_ms:
+            yield newest
             newest = None
-        if newest is None or update.version > newest[0].version:
-            newest = (update, now)
-    if newest is not None and end >= newest[1] + quiet_ms:
-        yield newest[0]
+        if newest is None or read.update.version > newest.update.version:
+            newest = read
+    if newest is not None and end >= newest.log_time_ms + quiet_ms:
+        yield newest
 
 
-def _founded(one: LoggedSettled, expected: dict[tuple[int, int], LoggedUpdate]) -> bool:
-    update = expected.get((one.partition, one.named_offset))
+def _founded(
+    one: LoggedSettled,
+    by_place: dict[tuple[int, int], _Read],
+    expected: dict[tuple[int, int], _Read],
+) -> bool:
+    """Names an update that is there, and that settles."""
+    place = (one.partition, one.named_offset)
+    read = by_place.get(place)
     return (
-        update is not None
-        and update.conversation == one.conversation
-        and update.version == (one.updated_at, one.part_id)
+        read is not None
+        and read.update.conversation == one.conversation
+        and read.update.version == (one.updated_at, one.part_id)
+        and (place in expected or not read.newest)
     )
 
 
 def _early(
     one: LoggedSettled,
-    by_place: dict[tuple[int, int], LoggedUpdate],
-    by_conversation: dict[tuple[int, str], list[tuple[LoggedUpdate, int]]],
+    by_place: dict[tuple[int, int], _Read],
+    by_conversation: dict[tuple[int, str], list[_Read]],
     quiet_ms: int,
 ) -> bool:
+    """A newer update lies less than the quiet period behind, in log time.
+
+    Log time is the running maximum: a leader whose clock is behind may still stamp an update with
+    a time that had passed when it was appended.
+    """
     named = by_place.get((one.partition, one.named_offset))
-    if named is None or named.conversation is None:
+    if named is None:
         return False  # unfounded
-    due = named.appended_ms + quiet_ms
+    due = named.update.appended_ms + quiet_ms
     if one.appended_ms is not None and one.appended_ms < due:
         return True
     return any(
-        later.offset > named.offset and later.appended_ms < due and later.version > named.version
-        for later, _ in by_conversation[one.partition, named.conversation]
+        later.update.offset > named.update.offset
+        and later.log_time_ms < due
+        and later.update.version > named.update.version
+        for later in by_conversation[one.partition, one.conversation]
     )

@@ -58,12 +58,28 @@ def test_an_event_by_a_clock_before_its_time_is_early() -> None:
     assert judge([one, tick(1, 100)], [settled(one, 99)], QUIET_MS).early == (settled(one, 99),)
 
 
-def test_an_event_that_names_an_outdated_update_or_another_time_is_unfounded() -> None:
-    one, two = said(0, 0, second=5), said(1, 50, second=3)
+def test_an_event_that_names_a_superseded_update_is_unfounded() -> None:
+    one, two = said(0, 0), said(1, 50, part=2)
 
-    verdict = judge([one, two, tick(2, 200)], [settled(one), settled(two)], QUIET_MS)
+    verdict = judge([one, two, tick(2, 300)], [settled(one), settled(two)], QUIET_MS)
 
-    assert verdict.unfounded == (settled(two),)
+    assert verdict.unfounded == (settled(one),)
+
+
+def test_an_event_that_names_another_time_than_the_log_s_is_unfounded() -> None:
+    one, otherwise = said(0, 0), said(0, 0, second=7)
+
+    assert judge([one, tick(1, 100)], [settled(otherwise)], QUIET_MS).unfounded
+
+
+def test_an_event_for_a_redelivered_update_is_neither_demanded_nor_refused() -> None:
+    one, again = said(0, 0), said(1, 50)
+    log = [one, again, tick(2, 300)]
+
+    assert judge(log, [settled(one)], QUIET_MS).exact
+    with_again = judge(log, [settled(one), settled(again)], QUIET_MS)
+    assert with_again.right
+    assert not with_again.exact
 
 
 def test_repeats_are_counted_and_are_no_fault() -> None:

@@ -1,0 +1,30 @@
+"""An event loop whose time jumps to the next thing to do: minutes take milliseconds."""
+
+import asyncio
+from typing import Any
+
+
+class NothingToDoError(Exception):
+    """Everybody waits for somebody else."""
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = 0.0
+        self._selector = self  # asks itself how long to wait
+
+    def time(self) -> float:
+        return self._now
+
+    def select(self, timeout: float | None) -> tuple[()]:
+        if timeout is None:
+            raise NothingToDoError
+        self._now += timeout
+        return ()
+
+    def _process_events(self, event_list: Any) -> None:
+        """There are none: no sockets."""
+
+    def _write_to_self(self) -> None:
+        """No other thread ever wakes this loop."""
