@@ -264,6 +264,10 @@ class Ledger(Protocol):
         """Finish, and ask what stays open of the row of another CRM account. Raises LeaseLost."""
         ...
 
+    async def release(self, claims: Sequence[Claim]) -> None:
+        """Give leases back unfinished: the rows are ready at once for whoever claims them."""
+        ...
+
     async def read(self, key: Key) -> Row | None: ...
 
     async def heal(self, key: Key, at: datetime) -> None:

@@ -1,6 +1,7 @@
 """The worker of one CRM: claims ready rows and attempts them, several at once."""
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ class Worker:
     attempts: Attempts
     concurrency: int
     share: int  # of one workspace
-    _running: dict[asyncio.Task[None], str] = field(default_factory=dict)  # workspace of each
+    _running: dict[asyncio.Task[None], Claim] = field(default_factory=dict)
     _held: dict[str, float] = field(default_factory=dict)  # workspace -> until (monotonic)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -52,7 +53,7 @@ class Worker:
         free = self.concurrency - len(self._running)
         if free <= 0:
             return 0
-        running = Counter(self._running.values())
+        running = Counter(claim.row.key.workspace_id for claim in self._running.values())
         now = time.monotonic()
         self._held = {space: until for space, until in self._held.items() if until > now}
         for space in self._held:
@@ -64,7 +65,7 @@ class Worker:
             return 0
         for claim in claims:
             task = asyncio.create_task(self._attempt(claim))
-            self._running[task] = claim.row.key.workspace_id
+            self._running[task] = claim
             task.add_done_callback(self._ended)
         _running_gauge.labels(self.crm).set(len(self._running))
         return len(claims)
@@ -102,7 +103,12 @@ class Worker:
         if not self._running:
             return
         _, late = await asyncio.wait(list(self._running), timeout=drain_for.total_seconds())
+        claims = [self._running[task] for task in late]
         for task in late:
-            # Its row is taken up again when the lease ends, by a probe if a create was under way.
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+        if claims:
+            # Others may go on at once; a create that was under way is probed for first.
+            with contextlib.suppress(LedgerAway):
+                await self.ledger.release(claims)
+            _log.warning("delivery.attempts_cut_off", crm=self.crm, attempts=len(claims))

@@ -50,22 +50,17 @@ async def test_a_write_of_unknown_end_is_looked_for_and_never_doubled(world: Any
         written = len(place.notes(talk, deleted=True))
         activities = len(place.activities(talk)) if app == "pipedrive" else 1
         assert (kind, path, found, written, activities) == (kind, path, expected, 1, 1)
+    await _a_create_that_lands_after_all_is_healed(world, talks[4])
 
 
-async def test_a_create_that_lands_after_all_is_healed(world: Any) -> None:
-    installed = await world.install("hubspot")
-    world.control.add_fault(
-        "hubspot", "500_before", account=installed.account, method="POST", path=NOTE
-    )
-    talk = await installed.talk()
-    await talk.settle()
-    kept = await talk.outcome("delivered")
-    (note,) = installed.notes(talk)
-    # What the first request sent shows up late.
-    world.control.write_note("hubspot", installed.account, note["person_ids"][0], note["body_sent"])
+async def _a_create_that_lands_after_all_is_healed(world: Any, talk: Any) -> None:
+    (note,) = talk.installed.notes(talk)
+    person = note["person_ids"][0]
+    late = world.control.write_note("hubspot", talk.installed.account, person, note["body_sent"])
 
     async def healed() -> bool:
-        return [n["id"] for n in installed.notes(talk)] == [kept["note_id"]]
+        live = [found["id"] for found in talk.installed.notes(talk)]
+        return live == [note["id"]] and late["id"] not in live
 
     assert not await healed()
     await _until(healed)
@@ -225,16 +220,24 @@ async def test_a_start_with_everything_down_waits_and_says_what_for(world: Any) 
     assert lonely.stop() == 0
 
 
-async def test_a_stop_ends_cleanly_and_leaves_nothing_behind(world: Any) -> None:
+async def test_a_stop_lets_a_write_under_way_finish_and_the_next_start_goes_on(world: Any) -> None:
     installed = await world.install("hubspot")
-    talk = await installed.talk()
+    world.control.add_fault(
+        "hubspot", "slow", account=installed.account, method="POST", path=NOTE, ms=1000
+    )
+    talk, later = await installed.talk(), await installed.talk()
     await talk.settle()
-    await talk.outcome("delivered")
+
+    async def sent() -> bool:
+        return bool(world.control.faults()[-1]["hits"])
+
+    await _until(sent)
     assert world.delivery.stop() == 0
-    talk.reply()
-    await talk.settle()
+    await later.settle()
     await world.restart_delivery()
-    await talk.outcome("updated")
+    await talk.outcome("delivered")  # not `already_there`: its attempt was not cut off
+    await later.outcome("delivered")
+    assert len(installed.notes(talk, deleted=True)) == 1
 
 
 async def test_what_arrives_while_postgresql_is_away_is_held_and_delivered(

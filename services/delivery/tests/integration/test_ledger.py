@@ -197,6 +197,18 @@ async def test_a_row_moves_to_the_account_that_the_connection_now_leads_to(
     assert (left.requests, left.outcomes) == ((), ())
 
 
+async def test_a_released_row_is_ready_at_once_and_no_longer_ones_own(pool: asyncpg.Pool) -> None:
+    ledger = ledger_on(pool)
+    await ask(ledger, key())
+    claim = await claim_one(ledger)
+    await ledger.release([claim])
+    other = await claim_one(ledger)
+    await ledger.release([claim])  # somebody else's by now: nothing happens
+    with pytest.raises(LeaseLost):
+        await ledger.finish(claim, delivered(claim))
+    await ledger.finish(other, delivered(other))
+
+
 async def test_migrating_twice_at_once_and_again_is_safe(fresh_dsn: str) -> None:
     results: list[Any] = await asyncio.gather(*(schema.migrate(fresh_dsn) for _ in range(4)))
     assert sorted(str(before) for before, _ in results) == ["0001"] * 3 + ["None"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
 from common.consuming import CarefulConsumer, Held, Unusable
 from common.events import ConversationSettled, Trigger
 from common.health import Health
@@ -69,6 +70,9 @@ def test_what_claims_to_be_ours_and_is_unreadable_is_unusable(
 class FakeConsumer:
     committed: dict[TopicPartition, int] = field(default_factory=dict)
     sought: list[int] = field(default_factory=list)
+    read_to: int = 50
+    away: bool = False
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     ours: set[TopicPartition] = field(
         default_factory=lambda: {TopicPartition("conversation.settled", 0)}
     )
@@ -78,6 +82,15 @@ class FakeConsumer:
 
     async def commit(self, offsets: dict[TopicPartition, int]) -> None:
         self.committed |= offsets
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        self.asked.set()
+        if self.away:
+            raise KafkaConnectionError
+        return dict.fromkeys(partitions, 50)
+
+    async def position(self, _partition: TopicPartition) -> int:
+        return self.read_to
 
     def seek(self, _partition: TopicPartition, offset: int) -> None:
         self.sought.append(offset)
@@ -93,7 +106,8 @@ class Rig:
     tried: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        health = Health("test")
+        self.seconds = 0.0
+        health = self.health = Health("test", now=lambda: self.seconds)
         self.consumer: Any = FakeConsumer()
         self.careful = CarefulConsumer(
             self._handle, self._set_aside, health.loop("test"), health.need("test")
@@ -108,6 +122,24 @@ class Rig:
 
     async def _set_aside(self, _record: Any, reason: str) -> None:
         self.aside.append(reason)
+
+    async def watched(self, seconds: float) -> bool:
+        """Whether it is alive after being watched for that long."""
+        stop = asyncio.Event()
+        watching = asyncio.create_task(self.careful.watch(stop, lambda: self.consumer))
+        for _ in range(8):
+            await self._asked_twice()
+            self.seconds += seconds / 8
+        await self._asked_twice()
+        stop.set()
+        await watching
+        return self.health.healthz()[0]
+
+    async def _asked_twice(self) -> None:
+        """A whole round of watching has been since."""
+        for _ in range(2):
+            self.consumer.asked.clear()
+            await asyncio.wait_for(self.consumer.asked.wait(), 10)
 
     async def take(self) -> None:
         record: Any = FakeRecord(b"x")
@@ -171,3 +203,29 @@ async def test_a_record_of_a_partition_that_is_no_longer_ours_is_left_to_its_own
     rig.consumer.ours = set()
     await rig.take()
     assert (rig.tries, rig.consumer.committed) == (0, {})
+
+
+@pytest.mark.parametrize(
+    ("read_to", "away", "joined", "alive", "ready"),
+    [
+        (50, False, True, True, True),  # nothing lies there
+        (41, False, True, False, True),  # records lie there and nobody reads them
+        (41, True, True, True, False),  # Kafka is away: a restart of ours would not help
+        (50, False, False, True, False),  # joining
+    ],
+)
+async def test_a_consumer_is_stuck_when_records_lie_there_unread(
+    monkeypatch: pytest.MonkeyPatch,
+    read_to: int,
+    away: bool,
+    joined: bool,
+    alive: bool,
+    ready: bool,
+) -> None:
+    monkeypatch.setattr("common.consuming._WATCH_EVERY_S", 0.001)
+    rig = Rig([None])
+    if joined:
+        await rig.careful.on_partitions_assigned({PLACE})
+    rig.consumer.read_to, rig.consumer.away = read_to, away
+    assert await rig.watched(200) is alive
+    assert rig.health.readyz()[0] is ready

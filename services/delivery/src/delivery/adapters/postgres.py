@@ -7,7 +7,7 @@ is due, on whose lease has ended, and on when a write of unknown end must be vis
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -203,6 +203,15 @@ class PostgresLedger:
             answered.outcomes,
         )
         return answered
+
+    async def release(self, claims: Sequence[Claim]) -> None:
+        async with self._connection() as connection:
+            await connection.executemany(
+                "UPDATE ledger SET lease_token = NULL, lease_owner = NULL, lease_until = NULL, "
+                "ready_at = now() WHERE workspace_id = $1 AND conversation_id = $2 "
+                "AND crm = $3 AND crm_account = $4 AND lease_token = $5",
+                [(*_key_values(claim.row.key), claim.token) for claim in claims],
+            )
 
     async def read(self, key: Key) -> Row | None:
         async with self._connection() as connection:
