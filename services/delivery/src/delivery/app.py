@@ -111,8 +111,12 @@ async def serve_delivery(config: DeliveryConfig) -> None:
     consumers: list[SettledConsumer] = []
     deliveries: list[Delivery] = []
     crms = {name: crm_for(name) for name in config.delivery_crms}
+    peers = {name: health.peer(name) for name in ("settings", "intercom", *crms)}
+    for name in ("intercom", *crms):
+        peers[name].missing("not called yet")
     for name, crm in crms.items():
-        needs = Needs(settings, intercom, crm, ledger, conversation_link, limits)
+        heard = _hearing(peers)
+        needs = Needs(settings, intercom, crm, ledger, conversation_link, limits, heard)
         worker = Worker(
             name,
             ledger,
@@ -142,7 +146,7 @@ async def serve_delivery(config: DeliveryConfig) -> None:
     loops["kafka"] = _consuming(broker, consumers, config, topics, kafka, connected)
     loops["outbox"] = _relaying(outbox, health, connected)
     loops["schema"] = _schema_watch(pool, postgres)
-    loops["settings"] = _settings_watch(settings_client, health.peer("settings"))
+    loops["settings"] = _settings_watch(settings_client, peers["settings"])
 
     async def close() -> None:
         await broker.stop()
@@ -169,6 +173,18 @@ async def _pool(config: DeliveryConfig) -> asyncpg.Pool:
         timeout=STATEMENT_TIMEOUT_S,
         command_timeout=STATEMENT_TIMEOUT_S,
     )
+
+
+def _hearing(peers: dict[str, Need]) -> Callable[[str, str | None], None]:
+    """What the latest attempt met, for people who look; it never counts."""
+
+    def heard(peer: str, fault: str | None) -> None:
+        if fault is None:
+            peers[peer].met()
+        else:
+            peers[peer].missing(fault)
+
+    return heard
 
 
 def _working(worker: Worker, health: Health) -> LoopBody:

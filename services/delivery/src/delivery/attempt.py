@@ -35,6 +35,7 @@ from delivery.ports import (
     LedgerAway,
     ReconnectNeeded,
     RetryLater,
+    SettingsAway,
     TokenRejected,
 )
 from delivery.undoing import undo
@@ -178,15 +179,21 @@ class Attempts:
             except Gone:
                 raise Ended(Outcome.UNINSTALLED) from None
             try:
-                return access, await self.needs.intercom.conversation(
+                conversation = await self.needs.intercom.conversation(
                     access, key.conversation_id, deadline
                 )
             except Gone:
                 raise Ended(Outcome.CONVERSATION_GONE) from None
+            except RetryLater as error:
+                self.needs.heard("intercom", error.reason)
+                raise
             except TokenRejected:
                 if rejected is not None:
                     raise ReconnectNeeded("intercom_token_rejected") from None
                 rejected = access.access_token
+            else:
+                self.needs.heard("intercom", None)
+                return access, conversation
 
     async def _into_crm(
         self, working: Working, intercom: IntercomAccess, conversation: Conversation
@@ -205,11 +212,18 @@ class Attempts:
             persons = Persons(self.needs, working, access, intercom, conversation)
             writing = Writing(self.needs, working, access, conversation, link, persons)
             try:
-                return await writing.write(activity=APPS[app].activity)
+                verdict = await writing.write(activity=APPS[app].activity)
             except TokenRejected:
                 if rejected is not None:
                     raise ReconnectNeeded("crm_token_rejected") from None
                 rejected = access.access_token
+            except RetryLater as error:
+                if not isinstance(error, SettingsAway):
+                    self.needs.heard(key.crm, error.reason)
+                raise
+            else:
+                self.needs.heard(key.crm, None)
+                return verdict
 
 
 def _knows_a_note(row: Row) -> bool:

@@ -46,6 +46,7 @@ class Needs:
     ledger: Ledger
     link: Callable[[IntercomAccess, str], str]
     limits: Limits
+    heard: Callable[[str, str | None], None] = lambda _peer, _fault: None  # how a peer answered
 
 
 class Ended(Exception):
