@@ -195,7 +195,7 @@ async def delivery_env(
         "LULL_DELIVERY_PORT": "0",
         "LULL_DELIVERY_HEALTH_PORT": "0",
         "LULL_DELIVERY_CALL_DEADLINE_S": "2",
-        "LULL_DELIVERY_LEASE_S": "6",
+        "LULL_DELIVERY_LEASE_S": "5",
         "LULL_DELIVERY_BACKOFF_FIRST_S": "0.5",
         "LULL_DELIVERY_VISIBLE_AFTER_S": "1",
         "LULL_DELIVERY_HEAL_AFTER_S": "4",
