@@ -24,7 +24,8 @@ COMMIT_EVERY_S: Final = 1.0
 LOOK_EVERY_S: Final = 0.5
 SILENT_TOO_LONG_S: Final = 10.0  # an idle partition is answered twice a second
 MOST_IN_FLIGHT: Final = 20_000  # then reading waits: what is in flight is all that may repeat
-FLUSH_S: Final = 3.0
+FLUSH_S: Final = 2.0  # with the next one, and closing the clients, less than 5 s after SIGTERM
+LAST_COMMIT_S: Final = 1.0
 
 
 class Debounce:
@@ -164,7 +165,9 @@ class Debounce:
         with suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_S):
                 await self._until_in_flight(0, leaving)
-        await self._commit(leaving)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_COMMIT_S):
+                await self._commit(leaving)
         await asyncio.gather(*(partition.stop() for partition in leaving))
 
     async def _commit(self, partitions: Collection[Partition]) -> None:

@@ -104,14 +104,18 @@ async def test_a_killed_broker_that_returns_is_survived_without_a_restart(
     assert replica.process.returncode is None
 
 
-async def test_a_broker_that_hangs_turns_healthz_red_in_the_end(
+async def test_while_a_broker_hangs_healthz_turns_red_and_sigterm_still_ends_it(
     new_log: NewLog, own_kafka: Any
 ) -> None:
     log = await new_log(quiet_s=1.0, partitions=2, bootstrap=own_kafka.bootstrap)
     replica = await log.started(LULL_DEBOUNCE_STALLED_AFTER_S="2")
+    ending = await log.started("ending")
     await log.say(1)
     own_kafka.send(signal.SIGSTOP)
     try:
+        began = time.monotonic()
+        assert await ending.end(signal.SIGTERM) == 0
+        assert time.monotonic() - began < 5
         await replica.until_answers("/readyz", 503, "Kafka does not answer")
         await replica.until_answers("/healthz", 503, "no progress")
     finally:

@@ -72,7 +72,7 @@ async def test_it_ends_within_5_s_with_code_0_and_leaves_the_pending_to_the_next
 
 async def test_ending_it_while_events_are_in_flight_repeats_none(new_log: NewLog) -> None:
     log = await new_log(quiet_s=1.0, partitions=2)
-    await log.fill([(c, int(time.time()), 1) for c in range(30_000)])
+    await log.fill([(c, int(time.time()), 1) for c in range(12_000)])
     replica = await log.started()
 
     async def some_settled() -> bool:
@@ -85,7 +85,7 @@ async def test_ending_it_while_events_are_in_flight_repeats_none(new_log: NewLog
 
     verdict = await log.all_settled()
     assert verdict.right
-    assert verdict.expected == 30_000
+    assert verdict.expected == 12_000
     assert verdict.repeats == 0
 
 

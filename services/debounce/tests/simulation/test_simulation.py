@@ -11,7 +11,7 @@ from debounce.simulation.time import VirtualLoop
 from debounce.simulation.world import simulate
 
 HISTORIES = {"quick": 2_000, "faults": 20_000, "long": 1_000_000}
-ENOUGH_TO_FIND_A_BUG = 400
+ENOUGH_TO_FIND_A_BUG = 2_000  # most need fewer than 20, the rarest about 300
 
 
 @pytest.fixture

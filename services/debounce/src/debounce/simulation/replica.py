@@ -47,6 +47,7 @@ class Replica:
         self.acknowledged: dict[int, int] = {}  # greatest offset by partition, this assignment
         self.faults_in_a_hundred = 0
         self.publish_s = 0.1  # at most, each way
+        self.letters_after_s = 0.0  # the dead letters' topic may be slow by itself
         self.last_commit_failed = False
         self._positions: dict[int, int] = {}
         self._told_end: dict[int, int] = {}
@@ -176,6 +177,8 @@ class Replica:
         await self._publish(land())
 
     async def dead_letter(self, record: ConsumerRecord[Any, Any], reason: str) -> None:
+        await self._pause(self.letters_after_s)
+
         async def land() -> None:
             self.kafka.partitions[record.partition].letters.add(record.offset)
 
