@@ -1,5 +1,6 @@
 """The whole product as a person starts it: `make demo`, `make demo-kill`, and what they leave."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -35,8 +36,10 @@ hubspot = { outcomes = ["no_person"], notes = 0 }
 """
 
 
-def run_demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
+async def run_demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # In a thread: Kafka clients of other tests live on this event loop, and must not starve.
+    done = await asyncio.to_thread(
+        subprocess.run,
         [sys.executable, "-m", "demo.main", *arguments],
         cwd=folder,
         stdin=subprocess.DEVNULL,
@@ -58,22 +61,26 @@ def left_running(folder: Path) -> list[str]:
     ]
 
 
-def test_the_demo_ends_as_its_scenario_file_says(tmp_path: Path) -> None:
-    done = run_demo(tmp_path, "demo", "--no-stay")
+async def test_the_demo_ends_as_its_scenario_file_says(tmp_path: Path) -> None:
+    done = await run_demo(tmp_path, "demo", "--no-stay")
     assert done.returncode == 0
     assert left_running(tmp_path) == []
 
 
-def test_a_planted_wrong_expectation_fails_the_demo(tmp_path: Path) -> None:
+async def test_a_planted_wrong_expectation_fails_the_demo(tmp_path: Path) -> None:
     scenario = tmp_path / "wrong.toml"
     scenario.write_text(ONE_CHAT)
-    done = run_demo(tmp_path, "demo", "--no-stay", "--patience", "8", "--scenario", str(scenario))
+    done = await run_demo(
+        tmp_path, "demo", "--no-stay", "--patience", "8", "--scenario", str(scenario)
+    )
     assert done.returncode == 1
     assert "outcomes delivered instead of no_person" in done.stdout
 
 
-def test_killing_every_process_loses_nothing_and_doubles_nothing(tmp_path: Path, size: str) -> None:
+async def test_killing_every_process_loses_nothing_and_doubles_nothing(
+    tmp_path: Path, size: str
+) -> None:
     rounds = {"quick": 1, "faults": 5, "long": 20}[size]
-    done = run_demo(tmp_path, "kill", "--rounds", str(rounds))
+    done = await run_demo(tmp_path, "kill", "--rounds", str(rounds))
     assert done.returncode == 0
     assert left_running(tmp_path) == []

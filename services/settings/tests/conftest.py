@@ -341,13 +341,13 @@ async def reading(config: KafkaConfig, topic: str) -> AsyncIterator[AIOKafkaCons
         await consumer.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def changes(kafka_config: KafkaConfig) -> AsyncIterator[Changes]:
     async with reading(kafka_config, topics.SETTINGS_CHANGED) as consumer:
         yield Changes(consumer)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def settled(kafka_config: KafkaConfig) -> AsyncIterator[Settled]:
     async with reading(kafka_config, topics.CONVERSATION_SETTLED) as consumer:
         yield Settled(consumer)
