@@ -1,5 +1,6 @@
 # Every verb. `make help` lists them; only Python 3.11+ and make are needed.
 SHELL := /bin/bash
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ IMAGES := ingest debounce delivery settings
 PACKAGES := libs/common services/ingest services/debounce services/delivery services/settings \
             tools/cli tools/devstack tools/simulators tools/demo
 
-.PHONY: help install lock docs format lint types test test-faults check demo demo-kill up down clean
+.PHONY: help install lock docs format lint types test test-faults check simulate demo demo-kill up down clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
@@ -50,6 +51,9 @@ test-faults: install ## The same tests at their full numbers: more histories, mo
 	@LULL_TEST_SIZE=faults $(BIN)/pytest -q
 
 check: lint types test ## What CI runs
+
+simulate: install ## A million seeded histories of debounce (hours; HISTORIES=20000 for fewer)
+	@$(BIN)/python -m debounce.simulation --histories $(or $(HISTORIES),1000000)
 
 demo: install ## Start everything, play scripted conversations, check what became of each
 	@$(BIN)/lull-demo demo
