@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import structlog
@@ -16,13 +17,18 @@ CHUNK = 100
 def simulate_many(
     first: int, histories: int, plant: str = "none", processes: int | None = None
 ) -> Iterator[Report]:
-    """In any order; all processors at work."""
+    """By seed; all processors at work.
+
+    Raises:
+        BrokenProcessPool: A worker was killed. `multiprocessing.Pool` would wait for it for ever.
+
+    """
     chunks = [
         (begin, min(CHUNK, first + histories - begin), plant)
         for begin in range(first, first + histories, CHUNK)
     ]
-    with get_context("spawn").Pool(processes) as pool:
-        for reports in pool.imap_unordered(_simulate_chunk, chunks):
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        for reports in pool.map(_simulate_chunk, chunks):
             yield from reports
 
 
