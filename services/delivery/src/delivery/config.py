@@ -19,7 +19,8 @@ class DeliveryConfig(ServiceConfig, KafkaConfig, QuietPeriodConfig):
         9082, ge=0, le=65_535, description="Port of delivery's health and metrics; 0: any free one."
     )
     delivery_database_url: SecretStr = Field(
-        ..., description="The ledger's PostgreSQL, `postgresql://role:password@host/database`."
+        ...,
+        description="The ledger's PostgreSQL: a `postgresql://` address with role and password.",
     )
     delivery_database_connections: int = Field(
         20, ge=4, le=200, description="Connections to PostgreSQL at most, per process."

@@ -53,7 +53,8 @@ class MigrationConfig(ServiceConfig):
     """All that `python -m settings migrate` needs, so that it is given nothing more."""
 
     settings_database_url: SecretStr = Field(
-        ..., description="Settings' own PostgreSQL: `postgresql://user:password@host/database`."
+        ...,
+        description="Settings' own PostgreSQL: a `postgresql://` address with role and password.",
     )
 
 
