@@ -206,9 +206,8 @@ def env_example(found: list[Section]) -> str:
         lines += ["", f"## {section.title}"]
         for variable in fresh:
             written.add(variable.name)
-            required = "Required. " if variable.default is None else ""
-            secret = "Secret. " if variable.secret else ""
-            lines.append(f"# {required}{secret}{variable.meaning}")
+            marks = ["Required. "] * (variable.default is None) + ["Secret. "] * variable.secret
+            lines.append(f"# {''.join(marks)}{variable.meaning}")
             value = "" if variable.secret else variable.default or ""
             lines.append(f"#{variable.name}={value}")
     return "\n".join(lines) + "\n"
