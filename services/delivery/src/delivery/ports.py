@@ -195,8 +195,10 @@ class ActivityCrm(Crm, Protocol):
     ) -> StoredNote | None: ...
 
     async def update_activity(
-        self, access: CrmAccess, activity_id: str, note: Note, deadline: timedelta
-    ) -> None: ...
+        self, access: CrmAccess, activity_id: str, body: str, note: Note, deadline: timedelta
+    ) -> None:
+        """As `update_note`."""
+        ...
 
     async def delete_activity(
         self, access: CrmAccess, activity_id: str, deadline: timedelta

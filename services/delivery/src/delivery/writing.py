@@ -6,6 +6,7 @@ that or two finished probes do.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -205,14 +206,7 @@ class Writing:
         stored = await crm.note(self.access, known.id, self._deadline)
         if stored is None:
             return await self._note_is_gone()
-        marker = self._marker(known.period)
-        note = self._rendered(known.period)
-        rewrite = plan.rewritten(stored.body, marker, note)
-        if rewrite is not None and not Size.of(rewrite.body).fits(self._limit):
-            # People's own text stays whole; ours is cut to what is left.
-            theirs = Size.of(rewrite.body) - Size.of(note.body)
-            note = self._rendered(known.period, self._limit - theirs)
-            rewrite = plan.rewritten(stored.body, marker, note)
+        note, rewrite = self._rewritten(stored.body, known.period)
         if rewrite is None:
             self.known = plan.lose(self.known, Lost.HANDED_OVER, newest)
             return Verdict(Outcome.HANDED_OVER)
@@ -226,6 +220,16 @@ class Writing:
         self.known = replace(self.known, note=replace(known, through=newest))
         outcome = Outcome.UPDATED if rewrite.changes else Outcome.ALREADY_THERE
         return Verdict(outcome, through=newest)
+
+    def _rewritten(self, stored: str, period: int | None) -> tuple[Note, plan.Rewrite | None]:
+        note = self._rendered(period)
+        rewrite = plan.rewritten(stored, note.marker, note)
+        if rewrite is not None and not Size.of(rewrite.body).fits(self._limit):
+            # People's own text stays whole; ours is cut to what is left.
+            theirs = Size.of(rewrite.body) - Size.of(note.body)
+            note = self._rendered(period, self._limit - theirs)
+            rewrite = plan.rewritten(stored, note.marker, note)
+        return note, rewrite
 
     async def _note_is_gone(self) -> Verdict | None:
         person_id = self.known.person_id
@@ -249,22 +253,20 @@ class Writing:
             await self._probe("activity")
         newest = self.conversation.newest_update
         known = self.known.activity
-        note = self._rendered(None)
         if known is None:
             if not self.working.only_removal:
-                await self._create_activity(crm, note)
+                await self._create_activity(crm, self._rendered(None))
             return
         if _shows(known, newest) and not self.working.only_removal:
             return
         stored = await crm.activity(self.access, known.id, self._deadline)
-        # One that people deleted, or took our marker from, is theirs and left alone.
-        if stored is not None and plan.rewritten(stored.body, note.marker, note) is not None:
+        # One that people deleted, or took our marker from, is theirs and left alone; its id stays
+        # recorded, so that no second one is made.
+        note, rewrite = self._rewritten(stored.body if stored else "", None)
+        if rewrite is not None and rewrite.changes:
             await self._clear_to_send()
-            try:
-                await crm.update_activity(self.access, known.id, note, self._deadline)
-            except Gone:
-                pass
-            else:
+            with suppress(Gone):
+                await crm.update_activity(self.access, known.id, rewrite.body, note, self._deadline)
                 self.working.rewrote = True
         self.known = replace(self.known, activity=replace(known, through=newest))
 

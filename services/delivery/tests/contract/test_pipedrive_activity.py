@@ -44,10 +44,11 @@ async def test_an_activity_says_who_when_and_what(pipedrive: Any, make_note: Any
 async def test_an_update_is_one_event_on_the_same_activity(pipedrive: Any, make_note: Any) -> None:
     ada = pipedrive.add_person(email="ada@example.com")
     made = await create(pipedrive, ada, make_note())
-    await pipedrive.crm.update_activity(
-        pipedrive.access, made, make_note(text="Bye"), pipedrive.deadline
-    )
+    note = make_note(text="Bye")
+    body = f"<p>Called back.</p>{note.body}"
+    await pipedrive.crm.update_activity(pipedrive.access, made, body, note, pipedrive.deadline)
     [activity] = activities(pipedrive)
+    assert activity["body"].startswith("<p>Called back.</p>")
     assert "Bye" in activity["body"]
     calls = pipedrive.control.account("pipedrive", pipedrive.account)["calls"]
     assert (calls["activity.create"], calls["activity.update"]) == (1, 1)
@@ -85,7 +86,9 @@ async def test_a_deleted_activity_is_none(pipedrive: Any, make_note: Any) -> Non
     assert await pipedrive.crm.activity(pipedrive.access, made, pipedrive.deadline) is None
     assert await marked(pipedrive, ada, note) == []
     with pytest.raises(Gone):
-        await pipedrive.crm.update_activity(pipedrive.access, made, note, pipedrive.deadline)
+        await pipedrive.crm.update_activity(
+            pipedrive.access, made, note.body, note, pipedrive.deadline
+        )
 
 
 async def test_no_activity_is_created_for_a_person_who_is_gone(

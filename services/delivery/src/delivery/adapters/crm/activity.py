@@ -25,7 +25,7 @@ class HttpActivityCrm(HttpCrm):
         """Path and body of the request that creates it."""
 
     @abstractmethod
-    def changed_activity(self, note: Note) -> tuple[str, Json]:
+    def changed_activity(self, body: str, note: Note) -> tuple[str, Json]:
         """Method and body of the request that changes it."""
 
     @abstractmethod
@@ -52,9 +52,9 @@ class HttpActivityCrm(HttpCrm):
             return None if found is None else self.activity_in(found)
 
     async def update_activity(
-        self, access: CrmAccess, activity_id: str, note: Note, deadline: timedelta
+        self, access: CrmAccess, activity_id: str, body: str, note: Note, deadline: timedelta
     ) -> None:
-        method, change = self.changed_activity(note)
+        method, change = self.changed_activity(body, note)
         path = self.activity_path(activity_id)
         await self._send(access, method, path, Deadline(deadline), change, write=True)
 

@@ -80,10 +80,10 @@ class Pipedrive(HttpActivityCrm):
         # Never `person_id`, though the description lists it: it is read-only and answers 400
         # (devcommunity.pipedrive.com, thread 19734).
         whom = {"participants": [{"person_id": _number(person_id), "primary": True}]}
-        return ACTIVITIES, {**_activity(note), "type": self._activity_type, **whom}
+        return ACTIVITIES, {**_activity(note.body, note), "type": self._activity_type, **whom}
 
-    def changed_activity(self, note: Note) -> tuple[str, Json]:
-        return "PATCH", _activity(note)
+    def changed_activity(self, body: str, note: Note) -> tuple[str, Json]:
+        return "PATCH", _activity(body, note)
 
     def window_ends(self, response: httpx.Response) -> timedelta:
         if response.headers.get("x-daily-ratelimit-token-remaining") == "0":
@@ -181,10 +181,10 @@ def _note(body: str, note: Note) -> Json:
     return {"content": body, "add_time": f"{note.written_for.astimezone(UTC):%Y-%m-%d %H:%M:%S}"}
 
 
-def _activity(note: Note) -> Json:
+def _activity(body: str, note: Note) -> Json:
     due = note.written_for.astimezone(UTC)
     when = {"due_date": f"{due:%Y-%m-%d}", "due_time": f"{due:%H:%M}"}
-    return {"subject": note.subject, "note": note.body, "done": True, **when}
+    return {"subject": note.subject, "note": body, "done": True, **when}
 
 
 def _stored(data: Json) -> StoredNote:

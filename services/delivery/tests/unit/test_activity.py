@@ -1,0 +1,121 @@
+"""The activity beside the note (R5): kept up to date within people's words, never made twice."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from common.updates import Update
+from delivery.domain.backoff import Schedule
+from delivery.domain.conversation import Conversation, Message
+from delivery.domain.note import Note, StoredNote
+from delivery.domain.row import Known, Written
+from delivery.ports import CrmAccess, Gone
+from delivery.working import Limits
+from delivery.writing import Writing
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+OLDER, NEWER = (Update(NOW - timedelta(hours=age), 9 - age) for age in (2, 1))
+
+
+class Crm:
+    """Holds one note, and activities by id."""
+
+    has_activity = True
+    html = True
+    note_max_chars = 10_000
+    note_max_bytes = None
+
+    def __init__(self) -> None:
+        self.activities: dict[str, str] = {}
+        self.made = 0
+        self.deleted_in_between = False
+
+    async def activity(self, _: CrmAccess, activity_id: str, __: timedelta) -> StoredNote | None:
+        body = self.activities.get(activity_id)
+        return None if body is None else StoredNote(activity_id, body, "9", "501")
+
+    async def create_activity(self, *_: object) -> str:
+        self.made += 1
+        return "12"
+
+    async def update_activity(self, *call: Any) -> None:
+        _, activity_id, body, note, _ = call
+        assert isinstance(note, Note)
+        if self.deleted_in_between:
+            raise Gone
+        self.activities[activity_id] = body
+
+
+class Open:
+    """A writing whose lease is long and whose toggle is on."""
+
+    def __init__(self, crm: Crm, known: Known) -> None:
+        self.crm: Any = crm
+        self.known = known
+        self.limits = Limits(timedelta(minutes=15), timedelta(seconds=20), Schedule())
+        self.only_removal = False
+        self.rewrote = False
+        self.installation: Any = type("Installation", (), {"time_zone": "UTC"})
+
+
+class CheckedWriting(Writing):
+    async def _clear_to_send(self) -> None:
+        pass
+
+
+def writing(crm: Crm, said: Sequence[Update] = (OLDER, NEWER)) -> Writing:
+    messages = tuple(
+        Message(u.part_id, u.updated_at, "user", "Ada", f"said {u.part_id}", (), False, u)
+        for u in said
+    )
+    talk = Conversation("wk1", "1", "email", messages, 0, "5001", False, ("c1",), NOW)
+    known = Known("501", Written("77", None, NEWER), Written("11", None, OLDER))
+    opened: Any = Open(crm, known)
+    access = CrmAccess("t", "https://crm", "42001", "9", NOW)
+    return CheckedWriting(opened, opened, access, talk, "https://app/x", opened)
+
+
+def made_before(crm: Crm) -> None:
+    crm.activities["11"] = writing(crm, (OLDER,))._rendered(None).body
+
+
+async def test_peoples_words_around_our_block_stay() -> None:
+    crm = Crm()
+    made_before(crm)
+    crm.activities["11"] = f"<p>Called back.</p>{crm.activities['11']}<p>Asked for a quote.</p>"
+    await writing(crm)._activity()
+    body = crm.activities["11"]
+    assert body.startswith("<p>Called back.</p>")
+    assert body.endswith("<p>Asked for a quote.</p>")
+    assert f"said {NEWER.part_id}" in body
+
+
+@pytest.mark.parametrize("theirs", ["all theirs now", None])
+async def test_one_that_people_took_over_or_deleted_is_left_and_no_second_one_made(
+    theirs: str | None,
+) -> None:
+    crm = Crm()
+    if theirs is not None:
+        crm.activities["11"] = theirs
+    work = writing(crm)
+    before = dict(crm.activities)
+    await work._activity()
+    assert work.known.activity == Written("11", None, NEWER)
+    later = Update(NOW, 10)
+    again = writing(crm, (OLDER, NEWER, later))
+    again.known = replace(work.known, note=Written("77", None, later))
+    await again._activity()
+    assert (crm.activities, crm.made) == (before, 0)
+    assert again.known.activity == Written("11", None, later)
+
+
+async def test_one_that_is_deleted_just_before_the_update_is_left_deleted() -> None:
+    crm = Crm()
+    made_before(crm)
+    crm.deleted_in_between = True
+    work = writing(crm)
+    await work._activity()
+    assert (crm.made, work.working.rewrote) == (0, False)
+    assert work.known.activity == Written("11", None, NEWER)
