@@ -13,11 +13,14 @@ from common.health import Health, Loop, Need
 from common.service import Listener, run, serve
 
 from debounce.adapters.metrics import PartitionMetrics
+from debounce.adapters.owners import GroupOwners, client_id
 from debounce.adapters.producer import KafkaPublisher
 from debounce.adapters.topics import topics_fault
 from debounce.adapters.wire import read_update
+from debounce.api import debounce_api
 from debounce.config import DebounceConfig
 from debounce.handlers import Debounce
+from debounce.pending import PendingView
 from debounce.ports import TopicConfigError
 from debounce.subscribers import UpdatesSubscription
 
@@ -35,7 +38,7 @@ async def start(config: DebounceConfig) -> None:
     loop = health.loop("consumer", config.debounce_stalled_after_s)
     clock = SystemClock()
     # Without apply_types FastStream validates every argument with pydantic: not on the hot path.
-    broker = kafka.new_broker(config, "debounce", apply_types=False)
+    broker = kafka.new_broker(config, client_id(config), apply_types=False)
     updates = UpdatesSubscription(broker, config)
     publisher = KafkaPublisher(
         lambda: _new_producer(config),
@@ -55,6 +58,13 @@ async def start(config: DebounceConfig) -> None:
     )
     updates.deliver(debounce.on_records, debounce.on_assigned, debounce.on_revoked)
     PartitionMetrics(debounce).register()
+    view = PendingView(
+        debounce.partitions,
+        updates,
+        updates.partition_of,
+        GroupOwners(config, updates.topic, updates.group),
+        instance=config.debounce_instance_id,
+    )
 
     async def consume(stop: asyncio.Event) -> None:
         async def ready() -> None:
@@ -76,12 +86,11 @@ async def start(config: DebounceConfig) -> None:
         except TimeoutError:
             _log.warning("kafka.not_closed")
 
-    await serve(
-        health,
-        [Listener("health", health.app(), config.health_host, config.debounce_health_port)],
-        {"debounce": consume},
-        close,
-    )
+    listeners = [
+        Listener("api", debounce_api(view), config.debounce_host, config.debounce_port),
+        Listener("health", health.app(), config.health_host, config.debounce_health_port),
+    ]
+    await serve(health, listeners, {"debounce": consume}, close)
 
 
 async def _topics_there(config: DebounceConfig, need: Need, loop: Loop) -> None:

@@ -7,6 +7,12 @@ from pydantic import Field
 
 
 class DebounceConfig(ServiceConfig, KafkaConfig, QuietPeriodConfig):
+    debounce_host: str = Field(
+        "127.0.0.1", description="Address of debounce's internal API; keep it internal."
+    )
+    debounce_port: int = Field(
+        8081, ge=0, le=65_535, description="Port of debounce's internal API; 0 takes any free one."
+    )
     debounce_health_port: int = Field(
         9081, ge=0, le=65_535, description="Port of health and metrics; 0 takes any free one."
     )

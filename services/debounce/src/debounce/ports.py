@@ -39,6 +39,16 @@ class UpdatesLog(Protocol):
         ...
 
 
+class OwnerUnknown(Exception):
+    """Kafka does not say now which replica owns a partition."""
+
+
+class Owners(Protocol):
+    async def owner_of(self, partition: int) -> str | None:
+        """Instance id of the replica that reads it; None: nobody now. Raises OwnerUnknown."""
+        ...
+
+
 class Publisher(Protocol):
     async def settle(self, partition: int, settled: Sequence[Settled]) -> int:
         """Append as many as fit into one batch; how many, from the front. Raises NotPublished."""

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.partitioner import DefaultPartitioner
 from common import kafka, topics
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -16,6 +17,8 @@ Records = Sequence[ConsumerRecord[Any, Any]]
 # FastStream waits this long for records and then sleeps as long again before it asks anew.
 BATCH_TIMEOUT_MS = 25
 MOST_RECORDS = 4_000  # the event loop is held while they are applied: about 30 ms
+
+_partitioner = DefaultPartitioner()  # ingest's producer has the same
 
 
 async def _keep_raw(records: Records) -> KafkaMessage:
@@ -38,12 +41,13 @@ class UpdatesSubscription:
 
     def __init__(self, broker: KafkaBroker, config: DebounceConfig) -> None:
         self.topic = config.kafka_topic_prefix + topics.CONVERSATION_UPDATED
+        self.group = f"{config.kafka_topic_prefix}debounce"
         self._listener = _Rebalances()
         session_ms = int(config.debounce_session_timeout_s * 1000)
         self._subscriber = broker.subscriber(
             self.topic,
             batch=True,
-            group_id=f"{config.kafka_topic_prefix}debounce",
+            group_id=self.group,
             group_instance_id=config.debounce_instance_id,  # a restart moves no partitions
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=min(3_000, session_ms // 3),
@@ -77,6 +81,16 @@ class UpdatesSubscription:
         if (consumer := self._owner_of(partition)) is None:
             return None
         return consumer.last_poll_timestamp(TopicPartition(self.topic, partition))
+
+    def partition_of(self, conversation: bytes) -> int | None:
+        """Where ingest appends its updates; None: not connected yet."""
+        if (consumer := self._subscriber.consumer) is None:
+            return None
+        numbers = consumer.partitions_for_topic(self.topic)
+        if not numbers:
+            return None
+        partition: int = _partitioner(conversation, sorted(numbers), [])
+        return partition
 
     def reading(self) -> bool:
         return any(not task.done() for task in self._subscriber.tasks)

@@ -42,7 +42,7 @@ class Replica:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.log: list[dict[str, Any]] = []
-        self.url = ""
+        self.url = self.api = ""
         self._started = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
 
@@ -55,17 +55,18 @@ class Replica:
                 entry = {"event": line.decode().rstrip()}
             self.log.append(entry)
             if entry.get("event") == "service.started":
-                self.url = entry["health"]
+                self.url, self.api = entry["health"], entry["api"]
                 self._started.set()
 
     async def started(self) -> None:
         await asyncio.wait_for(self._started.wait(), DEADLINE_S)
 
     async def get(self, path: str) -> tuple[int, dict[str, Any]]:
-        """Status 0: no answer."""
+        """Status 0: no answer. Health's own paths go to the health port."""
         try:
             async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
-                answer = await client.get(self.url + path)
+                base = self.api if path.startswith("/v1/") else self.url
+                answer = await client.get(base + path)
         except httpx.TransportError:
             return 0, {}
         return answer.status_code, answer.json()
@@ -85,6 +86,12 @@ class Replica:
             return await self.metric(name) == value
 
         await until(reached, f"{name} is {value}")
+
+    async def until_partitions(self, count: int) -> None:
+        async def reached() -> bool:
+            return len((await self.get("/v1/pending/w1"))[1].get("partitions", ())) == count
+
+        await until(reached, f"{count} partitions are assigned")
 
     async def until_answers(self, path: str, status: int, containing: str = "") -> None:
         async def answered() -> bool:
@@ -147,6 +154,7 @@ class Log:
                 "LULL_KAFKA_TOPIC_PREFIX": self.prefix,
                 "LULL_QUIET_PERIOD_S": str(self.quiet_ms / 1000),
                 "LULL_DEBOUNCE_HEALTH_PORT": "0",
+                "LULL_DEBOUNCE_PORT": "0",
                 "LULL_DEBOUNCE_INSTANCE_ID": instance,
                 "LULL_DEBOUNCE_SESSION_TIMEOUT_S": "6",
                 **env,
@@ -353,6 +361,19 @@ def _free_port() -> int:
 @pytest.fixture
 async def new_log(kafka_bootstrap: str) -> AsyncIterator[NewLog]:
     """Topics of one's own: `await new_log(quiet_s=1.0, partitions=2)`."""
+    async with _logs(kafka_bootstrap) as new:
+        yield new
+
+
+@pytest.fixture(scope="module")
+async def new_log_of_module(kafka_bootstrap: str) -> AsyncIterator[NewLog]:
+    """The same, for the tests of a whole file."""
+    async with _logs(kafka_bootstrap) as new:
+        yield new
+
+
+@contextlib.asynccontextmanager
+async def _logs(kafka_bootstrap: str) -> AsyncIterator[NewLog]:
     logs: list[Log] = []
 
     async def new(
@@ -368,6 +389,8 @@ async def new_log(kafka_bootstrap: str) -> AsyncIterator[NewLog]:
             await log.create()
         return log
 
-    yield new
-    for log in logs:
-        await log.close()
+    try:
+        yield new
+    finally:
+        for log in logs:
+            await log.close()

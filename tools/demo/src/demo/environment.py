@@ -14,6 +14,7 @@ from devstack.ports import free_port
 class Ports:
     ingest: int
     ingest_health: int
+    debounce: int
     debounce_health: int
     delivery: int
     delivery_health: int
@@ -25,11 +26,11 @@ class Ports:
     @classmethod
     def usual(cls) -> "Ports":
         """Those that the documentation names."""
-        return cls(8080, 9080, 9081, 8082, 9082, 8083, 8183, 9083, 8090)
+        return cls(8080, 9080, 8081, 9081, 8082, 9082, 8083, 8183, 9083, 8090)
 
     @classmethod
     def free(cls) -> "Ports":
-        return cls(*(free_port() for _ in range(9)))
+        return cls(*(free_port() for _ in range(10)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ def services(
         "DELIVERY_DATABASE_URL": delivery_database,
         "INGEST_PORT": ports.ingest,
         "INGEST_HEALTH_PORT": ports.ingest_health,
+        "DEBOUNCE_PORT": ports.debounce,
         "DEBOUNCE_HEALTH_PORT": ports.debounce_health,
         "DELIVERY_PORT": ports.delivery,
         "DELIVERY_HEALTH_PORT": ports.delivery_health,

@@ -119,6 +119,14 @@ class Quiet:
     def pending(self, conversation: bytes) -> Pending | None:
         return self._pending.get(conversation)
 
+    def due_ms(self, pending: Pending) -> int:
+        """Log time at which it settles if nothing more is said."""
+        return pending[1] + self._quiet_ms
+
+    def pending_conversations(self) -> Sequence[bytes]:
+        """All of now, the oldest first."""
+        return list(self._pending)
+
     def in_flight(self) -> Iterable[Settled]:
         return self._in_flight.values()
 
