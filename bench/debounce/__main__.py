@@ -41,7 +41,7 @@ class Bench:
         self.folder = folder
         self.runs = 0
         self.origin = {
-            "command": shlex.join(["python", "-m", "bench.debounce", *sys.argv[1:]]),
+            "command": shlex.join(["python", "-m", "bench.debounce", *_without_results()]),
             "machine": machine(),
             "partitions": options.partitions,
         }
@@ -77,8 +77,10 @@ class Bench:
 
     async def throughput(self) -> None:
         load, checker = await self._flowing()
-        for _ in range(self.options.rounds):  # interleaved: a slow minute hits everybody
+        for number in range(self.options.rounds):  # interleaved: a slow minute hits everybody
             for contender in self.taking_part():
+                if number and contender.name in self.options.once.split(","):
+                    continue
                 run, limit_s = self.run_name(contender), self.options.limit
                 self.keep(
                     await scenarios.throughput(load, checker, contender, run, self.folder, limit_s)
@@ -139,6 +141,15 @@ class Bench:
         return load, checker
 
 
+def _without_results() -> list[str]:
+    """The command as anybody may type it: where its rows went is no part of what was measured."""
+    words = sys.argv[1:]
+    if "--results" in words:
+        at = words.index("--results")
+        del words[at : at + 2]
+    return words
+
+
 _HIDDEN = ("command", "machine", "at", "partitions", "conversations", "log_s")
 
 
@@ -173,6 +184,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--partitions", type=int, default=12, help="the product's default")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", default=DEFAULTS, help=f"of {','.join(contenders.ALL)}")
+    parser.add_argument("--once", default="", help="contenders that sit out the later rounds")
     parser.add_argument("--limit", type=float, default=600, help="seconds for one run")
     parser.add_argument("--results", type=Path, default=contenders.BENCH / "debounce.jsonl")
     return parser.parse_args()

@@ -66,7 +66,7 @@ def _throughput(rows: Sequence[Row]) -> Iterable[str]:
             ],
             (
                 [
-                    TITLES[contender],
+                    TITLES[contender] + _unfinished(runs),
                     _best(runs, "updates_per_cpu_s", max, _thousands),
                     _best(runs, "updates_per_cpu_s_with_start", max, _thousands),
                     _best(runs, "updates_per_s", max, _thousands),
@@ -162,6 +162,11 @@ def _pending(rows: Sequence[Row]) -> Iterable[str]:
             ),
         )
         yield _origin(recovered)
+
+
+def _unfinished(runs: Sequence[Row]) -> str:
+    share = min(run["read"] / run["updates"] for run in runs)
+    return "" if share == 1 else f" (ended by the time limit at {share:.0%} of the log)"
 
 
 def _by_contender(rows: Sequence[Row]) -> Iterable[tuple[str, list[Row]]]:

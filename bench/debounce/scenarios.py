@@ -41,10 +41,13 @@ async def throughput(
         verdict = checker.judge(await outputs.since(begin), name)
     ready = running.ready or Moment(0, 0)
     updates = len(load.updates.conversations)
+    if not contender.ours:
+        updates = min(updates, running.processed)  # where the limit ended it
     return {
         "scenario": "throughput",
         "contender": contender.name,
-        "updates": updates,
+        "updates": len(load.updates.conversations),
+        "read": updates,
         "start_s": ready.at_s,
         "start_cpu_s": ready.cpu_s,
         "wall_s": done.at_s - ready.at_s,
