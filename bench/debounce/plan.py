@@ -15,8 +15,10 @@ from bench.debounce.contenders import BENCH
 
 PLANS = {
     "full": (
-        "throughput --rounds 3 --only lull,streams-processor,streams-processor-memory,"
-        "streams-processor-small,streams-session,quix-key --once quix-key",
+        (
+            "throughput --rounds 3 --only lull,streams-processor,streams-processor-memory,"
+            "streams-processor-small,streams-session,quix-key --once quix-key"
+        ),
         "pending --only lull",
         "rule",
         "killed --only lull,streams-processor,streams-session --rounds 2",
@@ -26,12 +28,16 @@ PLANS = {
         "killed --only quix-key",
     ),
     "10m": (
-        "throughput --updates 10000000 --conversations 2000000 --limit 900"
-        " --only lull,streams-processor,streams-session",
+        (
+            "throughput --updates 10000000 --conversations 2000000 --limit 900"
+            " --only lull,streams-processor,streams-session"
+        ),
     ),
     "small": (
-        "throughput --updates 20000 --conversations 4000 --rounds 2 --once quix-key"
-        " --only lull,streams-processor,streams-session,quix-key,quix-partition",
+        (
+            "throughput --updates 20000 --conversations 4000 --rounds 2 --once quix-key"
+            " --only lull,streams-processor,streams-session,quix-key,quix-partition"
+        ),
         "pending --updates 20000 --pending 1000,20000 --recover-at 20000",
         "rule --pending 1000,20000",
         "killed --updates 20000 --conversations 4000",
