@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 import os
-import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -22,6 +21,7 @@ from common.config import KafkaConfig
 from common.events import ConversationSettled, Trigger
 from common.topics import create_topics
 from devstack import ensure_database
+from devstack.service import ServiceProcess
 from simulators.testing import RunningSimulators, run_simulators
 
 OPERATOR_TOKEN = "operator-token-of-the-tests"
@@ -45,17 +45,18 @@ async def until(look: Callable[[], Awaitable[Any]], within_s: float = 20.0) -> A
 class Service:
     """One running process."""
 
-    process: "subprocess.Popen[str]"
-    log: Path
+    process: ServiceProcess
     addresses: dict[str, str]
+
+    @property
+    def log(self) -> Path:
+        return self.process.log
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(10)
 
     def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(15)
+        return self.process.stop()
 
 
 class Launcher:
@@ -65,28 +66,18 @@ class Launcher:
 
     async def start(self, module: str, env: dict[str, str]) -> Service:
         log = self._folder / f"{module}-{len(self.services)}.log"
-        with log.open("w") as out:
-            process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
-                [sys.executable, "-m", module], env=env, stdout=out, stderr=out, text=True
-            )
+        process = ServiceProcess([sys.executable, "-m", module], env, log)
 
         async def started() -> dict[str, str] | None:
-            assert process.poll() is None, log.read_text()
-            for line in log.read_text().splitlines():
-                if '"service.started"' in line:
-                    return dict(json.loads(line))
-            return None
+            return process.addresses()
 
-        service = Service(process, log, await until(started))
+        service = Service(process, await until(started))
         self.services.append(service)
         return service
 
     def close(self) -> None:
         for service in self.services:
-            if service.process.poll() is None:
-                service.process.terminate()
-        for service in self.services:
-            service.process.wait(15)
+            service.stop()
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,6 @@
 import asyncio
 import hmac
 import json
-import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -17,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from common.events import ConversationEvent
+from devstack.service import ServiceProcess
 from ingest.api import new_api
 from ingest.config import IngestConfig
 from ingest.handlers import Ingest
@@ -53,17 +51,12 @@ class Signer:
 class Running:
     """A service process: its addresses, its log lines so far, and how to end it."""
 
-    process: subprocess.Popen[str]
-    log_file: Path
+    process: ServiceProcess
     public: str
     health: str
 
     def log(self) -> str:
-        return self.log_file.read_text()
-
-    def terminate(self, within_s: float = 12.0) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(within_s)
+        return self.process.log.read_text()
 
 
 @pytest.fixture(scope="session")
@@ -135,8 +128,6 @@ def run_ingest(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     def run(bootstrap: str, prefix: str, **variables: str) -> Iterator[Running]:
         log_file = tmp_path_factory.mktemp("ingest") / "log"
         environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("LULL_")
-        } | {
             "LULL_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
             "LULL_KAFKA_TOPIC_PREFIX": prefix,
             "LULL_INGEST_PORT": "0",
@@ -145,21 +136,12 @@ def run_ingest(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
             "LULL_INGEST_ACTION_TOKENS": TOKEN,
             **variables,
         }
-        with log_file.open("w") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "ingest"],
-                env=environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
+        process = ServiceProcess([sys.executable, "-m", "ingest"], environment, log_file)
         try:
-            started = _started(process, log_file)
-            yield Running(process, log_file, started["ingest"], started["health"])
+            started = _started(process)
+            yield Running(process, started["ingest"], started["health"])
         finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
+            process.stop()
 
     return run
 
@@ -176,12 +158,10 @@ def eventually() -> Callable[..., Awaitable[None]]:
     return wait
 
 
-def _started(process: subprocess.Popen[str], log_file: Path) -> dict[str, str]:
+def _started(process: ServiceProcess) -> dict[str, str]:
     deadline = time.monotonic() + 15
-    while time.monotonic() < deadline and process.poll() is None:
-        for line in log_file.read_text().splitlines():
-            if '"service.started"' in line:
-                found: dict[str, str] = json.loads(line)
-                return found
+    while time.monotonic() < deadline:
+        if found := process.addresses():
+            return found
         time.sleep(0.02)
-    raise AssertionError(f"ingest did not start:\n{log_file.read_text()}")
+    raise AssertionError(f"ingest did not start:\n{process.log.read_text()}")

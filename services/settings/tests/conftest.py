@@ -5,7 +5,6 @@ import base64
 import contextlib
 import json
 import os
-import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -22,6 +21,7 @@ from common import topics
 from common.config import KafkaConfig
 from common.topics import create_topics
 from devstack import ensure_database
+from devstack.service import ServiceProcess
 from simulators.testing import RunningSimulators, run_simulators
 
 OPERATOR_TOKEN = "operator-token-of-the-tests"
@@ -35,7 +35,7 @@ KEYS = ",".join(
 class Replica:
     """One running process of the service."""
 
-    process: "subprocess.Popen[str]"
+    process: ServiceProcess
     log: Path
     public: str
     internal: str
@@ -102,8 +102,7 @@ class Replica:
 
     async def stop(self) -> int:
         """Its exit code. The loop goes on meanwhile: proxies live on it."""
-        self.process.terminate()
-        return await asyncio.to_thread(self.process.wait, 10)
+        return await asyncio.to_thread(self.process.stop)
 
 
 async def until(look: Callable[[], Awaitable[Any]], within_s: float = 15.0) -> Any:
@@ -126,21 +125,10 @@ class Launcher:
 
     async def start(self, **changes: str) -> Replica:
         log = self._folder / f"settings-{uuid.uuid4().hex}.log"
-        with log.open("w") as out:
-            process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
-                [sys.executable, "-m", "settings"],
-                env=self.env | changes,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
+        process = ServiceProcess([sys.executable, "-m", "settings"], self.env | changes, log)
 
         async def started() -> dict[str, str] | None:
-            assert process.poll() is None, log.read_text()
-            for line in log.read_text().splitlines():
-                if '"service.started"' in line:
-                    return dict(json.loads(line))
-            return None
+            return process.addresses()
 
         found = await until(started)
         replica = Replica(process, log, found["public"], found["internal"], found["health"])
@@ -149,10 +137,7 @@ class Launcher:
 
     async def close(self) -> None:
         for replica in self.replicas:
-            if replica.process.poll() is None:
-                replica.process.terminate()
-        for replica in self.replicas:
-            await asyncio.to_thread(replica.process.wait, 10)
+            await replica.stop()
             await replica.client.aclose()
 
 

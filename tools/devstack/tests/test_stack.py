@@ -200,7 +200,7 @@ def test_ctrl_c_ends_the_command_and_both_servers(crashed: Path) -> None:
 
 
 def test_a_leftover_of_a_crashed_run_is_ended_but_never_a_stranger(tmp_path: Path) -> None:
-    with subprocess.Popen(["sleep", "60"]) as process:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
         pid_file = tmp_path / "kafka.pid"
         created = psutil.Process(process.pid).create_time()
 

@@ -99,12 +99,12 @@ async def test_a_frozen_worker_that_lost_its_row_leaves_one_note(world: Any) -> 
 
     await _until(sent)
     frozen = world.delivery
-    frozen.process.send_signal(signal.SIGSTOP)
+    frozen.process.send(signal.SIGSTOP)
     try:
         await world.restart_delivery()
         await talk.outcome("already_there", "delivered", within_s=30)
     finally:
-        frozen.process.send_signal(signal.SIGCONT)
+        frozen.process.send(signal.SIGCONT)
     assert len(installed.notes(talk)) == 1
     assert frozen.stop() in (0, 1)  # its group membership was taken over: it may end loudly
     assert len(installed.notes(talk)) == 1
@@ -182,7 +182,7 @@ async def test_settings_away_means_waiting_not_guessing(world: Any) -> None:
     talk, later = await installed.talk(), await installed.talk()
     await talk.settle()
     await talk.outcome("delivered")
-    world.settings.process.send_signal(signal.SIGSTOP)
+    world.settings.process.send(signal.SIGSTOP)
     try:
         calls = len(world.control.journal("hubspot", installed.account))
         await later.settle()
@@ -195,7 +195,7 @@ async def test_settings_away_means_waiting_not_guessing(world: Any) -> None:
         writes = world.control.journal("hubspot", installed.account)[calls:]
         assert [call for call in writes if call["path"].endswith("/notes")] == []
     finally:
-        world.settings.process.send_signal(signal.SIGCONT)
+        world.settings.process.send(signal.SIGCONT)
     await later.outcome("delivered", within_s=40)
     assert len(installed.notes(later)) == 1
 

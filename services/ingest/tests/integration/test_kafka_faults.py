@@ -123,5 +123,5 @@ async def test_kafka_down_at_the_start_then_up_then_frozen_then_killed(
             assert took_s < 2
             stack.restart_kafka()
             await eventually(is_taken, 30)
-        assert running.terminate() == 0
+        assert running.process.stop() == 0
         assert "Traceback" not in running.log()

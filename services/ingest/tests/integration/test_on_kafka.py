@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.partitioner import murmur2
 from common.config import KafkaConfig
 from common.topics import create_topics
+from devstack import DevStackError
 
 pytestmark = pytest.mark.integration
 
@@ -176,7 +178,7 @@ async def test_sigterm_finishes_the_request_under_way_and_exits_0(
         writer.write(head.encode())
         # The server asks for the body: the request is under way.
         assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 100 ")
-        service.process.terminate()
+        service.process.send(signal.SIGTERM)
 
         async def is_stopping() -> bool:
             return '"service.stopping"' in service.log()
@@ -191,7 +193,7 @@ async def test_sigterm_finishes_the_request_under_way_and_exits_0(
 
 def test_a_fault_in_the_configuration_is_told_without_values(run_ingest: Any) -> None:
     with (
-        pytest.raises(AssertionError, match="LULL_INGEST_PORT") as refusal,
+        pytest.raises(DevStackError, match="LULL_INGEST_PORT") as refusal,
         run_ingest("x:1", "", LULL_INGEST_PORT="canary-value"),
     ):
         pass

@@ -17,8 +17,9 @@ import psutil
 from devstack.errors import DevStackError, no_room
 
 GUARD = Path(__file__).with_name("guard.py")
-# What belongs to other Javas and PostgreSQLs of this machine, and would change ours.
+# What belongs to other Javas, PostgreSQLs and services of this machine, and would change ours.
 FOREIGN_VARIABLES = (
+    "LULL_",
     "PG",
     "KAFKA_",
     "JAVA_TOOL_OPTIONS",
