@@ -182,7 +182,11 @@ class Log:
         return self._producer
 
     async def say(
-        self, conversation: int, updated_at: int | None = None, part_id: int = 1
+        self,
+        conversation: int,
+        updated_at: int | None = None,
+        part_id: int = 1,
+        partition: int | None = None,
     ) -> LoggedUpdate:
         """A person speaks; the record as it stands in the log then."""
         updated_at = int(time.time()) if updated_at is None else updated_at
@@ -192,7 +196,7 @@ class Log:
             updated_at=updated_at,
             part_id=part_id,
         )
-        at = await self.append(event.to_json(), event.key())
+        at = await self.append(event.to_json(), event.key(), partition)
         return LoggedUpdate(*at, f"w1:{conversation}", updated_at, part_id)
 
     async def append(
@@ -203,8 +207,10 @@ class Log:
         sent = await producer.send_and_wait(self.updated, value, key, partition)
         return sent.partition, sent.offset, sent.timestamp
 
-    async def fill(self, updates: Sequence[tuple[int, int, int]]) -> None:
-        """Many at once: conversation, updated_at, part id."""
+    async def fill(
+        self, updates: Sequence[tuple[int, int, int]], partitions: int | None = None
+    ) -> None:
+        """Many at once: conversation, updated_at, part id; by key, or evenly in the first few."""
         producer = await self.producer()
         sent = [
             await producer.send(
@@ -212,6 +218,7 @@ class Log:
                 b'{"workspace_id":"w1","conversation_id":"%d","updated_at":%d,"part_id":%d}'
                 % (conversation, updated_at, part_id),
                 conversation_key("w1", str(conversation)),
+                None if partitions is None else conversation % partitions,
             )
             for conversation, updated_at, part_id in updates
         ]
@@ -248,6 +255,20 @@ class Log:
                 )
             )
         return found
+
+    async def settle_delays_ms(self) -> list[int]:
+        """From due, by the log's time, to the event's append time."""
+        due, log_time = {}, [0] * self.partitions
+        for update in await self.updates():
+            number = update.partition
+            log_time[number] = max(log_time[number], update.appended_ms)
+            due[number, update.offset] = log_time[number] + self.quiet_ms
+        settled = await self.settled_events()
+        return [
+            one.appended_ms - due[one.partition, one.named_offset]
+            for one in settled
+            if one.appended_ms is not None
+        ]
 
     async def verdict(self, *, trust_clock: bool = True) -> Verdict:
         """Taking it that nothing more comes."""

@@ -29,7 +29,7 @@ def model_reads(value: bytes) -> Update | None:
     return Update(event.key(), int(event.updated_at.timestamp()), event.part_id)
 
 
-def we_read(value: bytes) -> Update | None:
+def we_read(value: bytes) -> tuple[bytes, int, int] | None:
     try:
         return read_update(record(value))
     except Unreadable:
