@@ -8,7 +8,6 @@ from aiokafka import ConsumerRecord
 
 from debounce.counts import Counts
 from debounce.domain.quiet import Settled
-from debounce.domain.update import Update
 
 
 class TopicConfigError(Exception):
@@ -72,8 +71,11 @@ class Unreadable(Exception):
 
 
 class ReadUpdate(Protocol):
-    def __call__(self, record: ConsumerRecord[Any, Any]) -> Update | None:
-        """None: a tick. Raises Unreadable."""
+    def __call__(self, record: ConsumerRecord[Any, Any]) -> tuple[bytes, int, int] | None:
+        """Conversation, updated_at (s), part id; None: a tick. Raises Unreadable.
+
+        The fields of `Update` as a plain tuple, which is made in a third of the time.
+        """
         ...
 
 

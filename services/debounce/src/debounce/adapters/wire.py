@@ -13,7 +13,6 @@ from common.events import ConversationUpdated
 from pydantic import ValidationError
 
 from debounce.domain.quiet import Settled
-from debounce.domain.update import Update
 from debounce.ports import Unreadable
 
 TICK_TYPE = "lull.Tick.v1"
@@ -32,7 +31,7 @@ _decode = msgspec.json.Decoder(_Updated).decode
 _is_conversation = re.compile(rb"[A-Za-z0-9_-]{1,64}:[0-9]{1,20}").fullmatch
 
 
-def read_update(record: ConsumerRecord[Any, Any]) -> Update | None:
+def read_update(record: ConsumerRecord[Any, Any]) -> tuple[bytes, int, int] | None:
     if record.key is None and _TICK in record.headers:
         return None
     value = record.value
@@ -45,10 +44,10 @@ def read_update(record: ConsumerRecord[Any, Any]) -> Update | None:
         return _read_by_model(value)
     if _is_conversation(conversation) is None:
         raise Unreadable("invalid_update")
-    return Update(conversation, update.updated_at, update.part_id)
+    return conversation, update.updated_at, update.part_id
 
 
-def _read_by_model(value: bytes) -> Update:
+def _read_by_model(value: bytes) -> tuple[bytes, int, int]:
     try:
         update = ConversationUpdated.model_validate_json(value)
     except ValidationError as error:
@@ -56,7 +55,7 @@ def _read_by_model(value: bytes) -> Update:
         raise Unreadable(
             "not_json" if kind["type"] == "json_invalid" else "invalid_update"
         ) from None
-    return Update(update.key(), int(update.updated_at.timestamp()), update.part_id)
+    return (update.key(), int(update.updated_at.timestamp()), update.part_id)
 
 
 def settled_value(settled: Settled) -> bytes:

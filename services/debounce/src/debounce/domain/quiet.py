@@ -44,6 +44,7 @@ class Quiet:
         "_in_flight",
         "_pending",
         "_quiet_ms",
+        "_second",
         "clamped",
         "log_time_ms",
         "position",
@@ -55,6 +56,7 @@ class Quiet:
         self._pending: OrderedDict[bytes, Pending] = OrderedDict()  # by offset, so also by time
         self._in_flight: dict[int, Settled] = {}
         self._asked_of_dead_letters: set[int] = set()
+        self._second = 0  # of the update before: thousands share one number, and so its memory
         self._due_ms = 0  # nothing is due before; may lie before the oldest entry's due time
         self.log_time_ms = 0  # never runs backwards, also where a new leader's clock does
         self.position: int | None = None  # offset after the last record read
@@ -76,6 +78,10 @@ class Quiet:
         if updated_at * 1000 > appended_ms + FUTURE_TOLERANCE_MS:
             updated_at = appended_ms // 1000
             self.clamped += 1
+        if updated_at == self._second:
+            updated_at = self._second
+        else:
+            self._second = updated_at
         pending = self._pending
         older = pending.get(conversation)
         if older is None:
@@ -141,15 +147,14 @@ class Quiet:
     def _settle(self) -> list[Settled]:
         """What is due is a prefix of the map, since an entry's time is the log time it was read."""
         settled = []
-        pending = self._pending
-        while pending:
-            conversation, (offset, time_ms, updated_at, part_id) = next(iter(pending.items()))
-            self._due_ms = time_ms + self._quiet_ms
-            if self.log_time_ms < self._due_ms:
+        pending, in_flight, quiet_ms = self._pending, self._in_flight, self._quiet_ms
+        for conversation, (offset, time_ms, updated_at, part_id) in pending.items():
+            self._due_ms = due_ms = time_ms + quiet_ms
+            if self.log_time_ms < due_ms:
                 break
-            del pending[conversation]
-            self._in_flight[offset] = due = Settled(
-                offset, conversation, updated_at, part_id, self._due_ms
-            )
+            due = Settled(offset, conversation, updated_at, part_id, due_ms)
+            in_flight[offset] = due
             settled.append(due)
+        for due in settled:
+            del pending[due.conversation]
         return settled
