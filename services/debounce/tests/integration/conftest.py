@@ -10,6 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,6 +25,7 @@ from devstack import DevStack
 from pydantic import ValidationError
 
 DEADLINE_S = 30.0
+SKEWED = Path(__file__).with_name("skewed.py")
 
 
 async def until(
@@ -143,11 +145,12 @@ class Log:
         finally:
             await admin.close()
 
-    async def start(self, instance: str = "one", **env: str) -> Replica:
+    async def start(self, instance: str = "one", *, ahead_s: float = 0, **env: str) -> Replica:
+        """One replica more, whose clock is so much ahead."""
+        command = [str(SKEWED), str(ahead_s)] if ahead_s else ["-m", "debounce"]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "debounce",
+            *command,
             env={
                 **os.environ,
                 "LULL_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
@@ -167,9 +170,9 @@ class Log:
         await replica.started()
         return replica
 
-    async def started(self, instance: str = "one", **env: str) -> Replica:
+    async def started(self, instance: str = "one", *, ahead_s: float = 0, **env: str) -> Replica:
         """And ready."""
-        replica = await self.start(instance, **env)
+        replica = await self.start(instance, ahead_s=ahead_s, **env)
         await until(replica.ready, f"{instance} is ready")
         return replica
 
@@ -367,7 +370,7 @@ class OwnKafka:
         await asyncio.to_thread(self._stack.start)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnKafka]:
     with DevStack(tmp_path_factory.mktemp("own"), postgres=False, kafka_port=_free_port()) as stack:
         yield OwnKafka(stack)
