@@ -16,12 +16,13 @@ from bench.debounce.contenders import BENCH
 PLANS = {
     "full": (
         (
-            "throughput --rounds 3 --only lull,streams-processor,streams-processor-memory,"
-            "streams-processor-small,streams-session,quix-key --once quix-key"
+            "throughput --rounds 3 --limit 200 --once quix-key,quix-partition"
+            " --only lull,streams-processor,streams-processor-memory,streams-processor-small,"
+            "streams-session,quix-key,quix-partition"
         ),
         "pending --only lull",
         "rule",
-        "killed --only lull,streams-processor,streams-session --rounds 2",
+        "killed --rounds 2 --only lull,streams-processor,streams-session",
         "pending --only streams-processor --pending 10000,1000000,5000000",
         "pending --only streams-processor-static,streams-session --pending 1000000",
         "pending --only quix-key --pending 10000,1000000 --updates 100000",
