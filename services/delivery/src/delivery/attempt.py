@@ -123,10 +123,13 @@ class Attempts:
     async def _result(self, working: Working) -> Result:
         """What to leave behind, whatever happens on the way."""
         now, row = working.now(), working.row
-        healing = row.known.heal_at is not None and row.known.heal_at <= now
-        work = heal(self.needs, working) if healing and not is_due(row, now) else None
         try:
-            return await (work or self._write(working))
+            if row.known.heal_at is not None and row.known.heal_at <= now:
+                # First: after a new period's note nobody would look for the older one's.
+                await heal(self.needs, working)
+                if not is_due(row, now):
+                    return result_of(working)
+            return await self._write(working)
         except NobodyLeft:
             return result_of(working)
         except Ended as end:

@@ -11,7 +11,6 @@ from datetime import timedelta
 from common import log
 from common.catalog import apps_of
 
-from delivery.domain.answer import Result
 from delivery.domain.note import Marker, StoredNote
 from delivery.domain.plan import is_by_us
 from delivery.domain.row import Known, Written
@@ -24,22 +23,21 @@ _log = log.get(__name__)
 _LOOK_BACK = timedelta(days=4)
 
 
-async def heal(needs: Needs, working: Working) -> Result:
+async def heal(needs: Needs, working: Working) -> None:
     """Look the row's person over; what cannot be done now is done ten minutes later."""
     known = working.known
     try:
         app = await _app(needs, working)
-        person_id = known.person_id
-        if app is not None and person_id is not None and known.lost is None:
+        if app is not None and known.lost is None:
             access = await needs.settings.crm_access(working.row.key.workspace_id, app)
-            known = await _heal_notes(needs, working, access, known, person_id)
-            if needs.crm.has_activity:
-                known = await _heal_activities(needs, working, access, known, person_id)
+            for person_id in await _persons(needs, access, known):
+                known = await _heal_notes(needs, working, access, known, person_id)
+                if needs.crm.has_activity:
+                    known = await _heal_activities(needs, working, access, known, person_id)
     except (RetryLater, TokenRejected, ReconnectNeeded, GiveUp, Gone) as error:
         _log.warning("delivery.healing_postponed", error=type(error).__name__)
-        later = replace(working.known, heal_at=working.now() + needs.limits.heal_after)
-        return Result(later, healed_at=working.known.heal_at)
-    return Result(known, healed_at=working.known.heal_at)
+        known = replace(working.known, heal_at=working.now() + needs.limits.heal_after)
+    working.healed_at, working.known = working.known.heal_at, known
 
 
 async def _app(needs: Needs, working: Working) -> str | None:
@@ -49,6 +47,18 @@ async def _app(needs: Needs, working: Working) -> str | None:
         if installation is not None and installation.crm_account == key.crm_account:
             return app.key
     return None
+
+
+async def _persons(needs: Needs, access: CrmAccess, known: Known) -> list[str]:
+    """The recorded person, and the note's own: a merge may have left no other trace."""
+    persons: list[str] = []
+    if known.person_id is not None:
+        state = await needs.crm.person(access, known.person_id, needs.limits.call_deadline)
+        persons += [state.id] if state else []
+    if known.note is not None:
+        note = await needs.crm.note(access, known.note.id, needs.limits.call_deadline)
+        persons += [note.person_id] if note and note.person_id else []
+    return list(dict.fromkeys(persons))
 
 
 async def _heal_notes(

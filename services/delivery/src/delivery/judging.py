@@ -92,7 +92,7 @@ def result_of(working: Working, verdict: Verdict | None = None, wait: Wait | Non
         verdicts |= spread(working.left, verdict)
     if wait is None and working.quiet_at is not None:
         wait = Wait(Waiting.QUIET, working.quiet_at)
-    return Result(working.known, verdicts, wait)
+    return Result(working.known, verdicts, wait, working.healed_at)
 
 
 def wait_after(error: RetryLater, row: Row, limits: Limits, now: datetime) -> Wait | None:

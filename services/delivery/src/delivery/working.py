@@ -100,6 +100,7 @@ class Working:
     app: str | None = None  # through whose connection the CRM is written to
     created: list[Created] = field(default_factory=list)  # in this attempt, to undo
     rewrote: bool = False
+    healed_at: datetime | None = None  # the `heal_at` that this attempt served
 
     @property
     def row(self) -> Row:

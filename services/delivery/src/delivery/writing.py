@@ -254,8 +254,17 @@ class Writing:
         newest = self.conversation.newest_update
         known = self.known.activity
         if known is None:
-            if not self.working.only_removal:
+            if self.working.only_removal:
+                return
+            try:
                 await self._create_activity(crm, self._rendered(None))
+            except Gone:  # deleted or merged since the note was written
+                self.persons.forget()
+                self.known = replace(self.known, person_id=None)
+                try:
+                    await self._create_activity(crm, self._rendered(None))
+                except Gone:
+                    raise GiveUp("person_gone") from None
             return
         if _shows(known, newest) and not self.working.only_removal:
             return
@@ -285,6 +294,7 @@ class Writing:
         self.working.created.append(Created("activity", activity_id, unknown.started_at))
         self.known = replace(
             self.known,
+            person_id=person_id,
             activity=Written(activity_id, None, unknown.through),
             unknown_activity=None,
             heal_at=self._heal_at(),

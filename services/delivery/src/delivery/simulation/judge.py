@@ -1,0 +1,211 @@
+"""What must hold, told from what was sent to the CRM and what stands in it; knows no ledger row."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from common.eligibility import Installation
+from common.events import DeliveryOutcome, Trigger
+from common.outcomes import Outcome
+
+from delivery.domain.conversation import Conversation
+from delivery.domain.note import Marker
+from delivery.domain.row import Kind
+from delivery.simulation.store import US, Account, SimNote, carries_as_built
+from delivery.simulation.time import EPOCH
+
+QUIET = timedelta(minutes=15)
+LOOK_GOOD_FOR_S = 1.0
+# An outcome may rest on what was so at any time during its attempt, and on what settings had
+# answered up to a minute before it.
+ATTEMPT_S = 120.0 + 60.0
+_HURRY = (Trigger.ACTION, Trigger.MANUAL, Trigger.REMOVED)
+
+
+class Track:
+    """A value that changes, and what it was before."""
+
+    def __init__(self, value: Any) -> None:
+        self._values = [(0.0, value)]
+
+    def set(self, at: float, value: Any) -> None:
+        self._values.append((at, value))
+
+    @property
+    def now(self) -> Any:
+        return self._values[-1][1]
+
+    def between(self, since: float, until: float) -> list[Any]:
+        """Whatever it was at some instant from `since` on until `until`."""
+        ends = [at for at, _ in self._values[1:]] + [float("inf")]
+        return [
+            value
+            for (begins, value), ends_at in zip(self._values, ends, strict=True)
+            if begins <= until and ends_at >= since
+        ]
+
+
+class Judge:
+    """Watches each request on its way out, as the task that sends it."""
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        accepted: Callable[[], Counter[tuple[str, str]]],
+        outcomes: Callable[[], Iterable[DeliveryOutcome]],
+    ) -> None:
+        self.violations: list[str] = []
+        self.creates = 0
+        self.toggle = Track(value=True)
+        self.installed = Track(value=True)
+        self.assigned: dict[str, Track] = {}
+        self.matches: dict[tuple[str, str], Track] = {}  # persons found, by account and talk
+        self.meddled: dict[tuple[str, str], float] = {}  # by account and talk: people's last change
+        self._now = now
+        self._accepted = accepted
+        self._outcomes = outcomes
+        self._looks: dict[Any, tuple[float, Installation | None]] = {}
+        self._reads: dict[Any, Conversation] = {}
+        self._seen: dict[tuple[Any, str, str], tuple[str, str]] = {}
+
+    def violation(self, what: str) -> None:
+        self.violations.append(f"{what} at {self._now():.1f} s")
+
+    # --- what an attempt was told
+
+    def looked(self, value: Installation | None) -> None:
+        self._looks[asyncio.current_task()] = self._now(), value
+
+    def read(self, conversation: Conversation) -> None:
+        self._reads[asyncio.current_task()] = conversation
+
+    def saw(self, account: str, note: SimNote) -> None:
+        place = asyncio.current_task(), account, note.id
+        self._seen[place] = note.body if not note.gone else "", note.people
+
+    # --- what it sends
+
+    def sends(self, kind: Kind, account: str, marker: Marker, *, create: bool) -> None:
+        talk, what = marker.conversation_id, f"{'create' if create else 'update'} of {kind}"
+        self.creates += create
+        hurried = self._open(talk, _HURRY)
+        at, installation = self._looks.get(asyncio.current_task(), (-1.0, None))
+        if self._now() - at > LOOK_GOOD_FOR_S:
+            self.violation(f"{what} {marker} without a fresh look at the toggle")
+        elif installation is None or installation.crm_account != account:
+            self.violation(f"{what} {marker} though settings said it is not installed there")
+        elif not (installation.transcript_sync or hurried):
+            self.violation(f"{what} {marker} though settings said off")
+        read = self._reads[asyncio.current_task()]
+        newest = read.newest_update
+        young = newest is not None and newest.updated_at + QUIET > read.read_at
+        if young and not hurried:
+            self.violation(f"{what} {marker} before it was quiet")
+
+    def changes(self, account: str, note: SimNote, marker: Marker | None, body: str | None) -> None:
+        """An update, or (body None) a deletion."""
+        seen = self._seen.get((asyncio.current_task(), account, note.id), (note.body, ""))
+        if note.author != US or marker is None or not carries_as_built(seen[0], marker):
+            self.violation(f"{note.id} was touched, which is not ours: {marker}")
+        if body is not None and seen[1] not in body:
+            self.violation(f"what people wrote in {note.id} is lost")
+
+    def _open(self, talk: str, triggers: Iterable[Trigger]) -> bool:
+        answered = Counter(
+            (outcome.conversation_id, trigger)
+            for outcome in self._outcomes()
+            for trigger in outcome.triggers
+        )
+        asked = self._accepted()
+        return any(asked[talk, trigger] > answered[talk, trigger] for trigger in triggers)
+
+    # --- what stands in the end
+
+    def surplus(self, account: Account) -> None:
+        kinds = Counter((note.kind, note.marker) for note in account.notes.values() if note.marker)
+        for kind, marker in kinds:
+            live = account.live(kind, marker)
+            if len(live) > 1:
+                places = ", ".join(f"{note.id} at {note.person}" for note in live)
+                self.violation(f"{len(live)} live {kind}s {marker}: {places}")
+
+    def answered(self) -> None:
+        """Each accepted request has exactly one outcome."""
+        told: Counter[tuple[str, str]] = Counter()
+        for number in Counter(outcome.outcome_id for outcome in self._outcomes()).values():
+            if number > 1:
+                self.violation(f"an outcome was told {number} times")
+        for outcome in self._outcomes():
+            told[outcome.conversation_id, outcome.triggers[0]] += 1
+        for asked, count in self._accepted().items():
+            if told[asked] != count:
+                self.violation(f"{told[asked]} outcomes for {count} requests: {asked}")
+
+    def stands(
+        self,
+        talk: str,
+        text: str,
+        accounts: Mapping[str, Account],
+        settled_at: float,
+        *,
+        activity: bool,
+    ) -> None:
+        """The last reply is in the CRM, or the reason told for its absence holds."""
+        all_told = [o for o in self._outcomes() if o.conversation_id == talk]
+        told = [o for o in all_told if _seconds(o) >= settled_at]
+        if not told and False in self.installed.between(settled_at - 60, settled_at + 1800):
+            return  # nobody was asked
+        told = told or all_told[-1:]
+        kinds: tuple[Kind, ...] = ("note", "activity") if activity else ("note",)
+        for kind in kinds:
+            # The connection may have led elsewhere since.
+            if any(self._shown(kind, talk, text, account) for account in accounts.values()):
+                continue
+            if any(self._holds(kind, o, accounts[o.crm_account]) for o in told):
+                continue
+            ends = [f"{o.outcome}({o.reason})" if o.reason else str(o.outcome) for o in told]
+            self.violation(f"the {kind} of {talk} lacks {text}, and yet {ends}")
+
+    def _shown(self, kind: Kind, talk: str, text: str, account: Account) -> bool:
+        made = [n for n in account.notes.values() if n.marker and n.marker.conversation_id == talk]
+        return any(
+            text in note.body
+            for marker in {note.marker for note in made if note.marker}
+            for note in account.live(kind, marker)
+        )
+
+    def _holds(self, kind: Kind, outcome: DeliveryOutcome, account: Account) -> bool:
+        talk, at = outcome.conversation_id, _seconds(outcome)
+        since = at - ATTEMPT_S
+        made = [
+            note
+            for note in account.notes.values()
+            if note.marker and note.marker.conversation_id == talk
+        ]
+        if kind == "activity" and any(n.kind == kind and (n.gone or n.taken) for n in made):
+            return True  # one that people deleted or took over is theirs, and no other is made
+        found = self.matches[account.id, talk].between(since, at)
+        match outcome.outcome:
+            case Outcome.SYNC_OFF:
+                return False in self.toggle.between(since, at)
+            case Outcome.UNINSTALLED:
+                return False in self.installed.between(since, at)
+            case Outcome.NO_ACTIVE_ASSIGNEE:
+                return False in self.assigned[talk].between(since, at)
+            case Outcome.NO_PERSON:
+                return 0 in found
+            case Outcome.SEVERAL_PERSONS:
+                return any(number > 1 for number in found)
+            case Outcome.HANDED_OVER:
+                return any(note.taken for note in made)
+            case Outcome.LEFT_DELETED:
+                return any(note.gone == "people" for note in made)
+            case Outcome.DELIVERED | Outcome.UPDATED | Outcome.ALREADY_THERE | Outcome.UP_TO_DATE:
+                return self.meddled.get((account.id, talk), -1.0) >= since
+        return False
+
+
+def _seconds(outcome: DeliveryOutcome) -> float:
+    return (outcome.decided_at - EPOCH).total_seconds()

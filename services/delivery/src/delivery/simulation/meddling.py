@@ -1,0 +1,181 @@
+"""What people and admins do meanwhile: edits, deletions, merges, the toggle, reconnects, stops."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from common.eligibility import Installation
+
+from delivery.simulation.peers import ADMIN, OTHER_ADMIN
+from delivery.simulation.replica import Replica
+from delivery.simulation.store import THEM, US, Account, SimNote, SimPerson
+
+if TYPE_CHECKING:
+    from delivery.simulation.world import World
+
+
+class Meddling:
+    """Each is done at once; settings' changes are announced to all replicas a little later."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._scene = world.scene
+        self._dice = world.dice
+        self._loop = asyncio.get_running_loop()
+        self._announcing: list[Any] = []
+        self._kinds = {
+            "edited around": self._edit,
+            "taken over": self._take_over,
+            "note deleted": self._delete_note,
+            "note copied": self._copy,
+            "person merged": self._merge,
+            "person deleted": self._delete_person,
+            "person added": self._add_person,
+            "toggled": self._toggle,
+            "reassigned": self._reassign,
+            "uninstalled": self._uninstall,
+            "token expired": self._expire,
+            "revoked": self._revoke,
+            "other account": self._other_account,
+            "stopped": self._stop,
+        }
+
+    async def once(self) -> str:
+        kind = self._dice.choice(list(self._kinds))
+        done = self._kinds[kind]()
+        if done is not None:
+            await done
+        self._world.note_matches()
+        return kind
+
+    # --- in the CRM
+
+    def _account(self) -> Account:
+        return self._scene.accounts[self._scene.truth.account]
+
+    def _note(self) -> SimNote | None:
+        ours = [n for n in self._account().notes.values() if n.author == US and not n.gone]
+        return self._dice.choice(ours) if ours else None
+
+    def _meddled(self, account: Account, talk: str) -> None:
+        self._scene.judge.meddled[account.id, talk] = self._loop.time()
+
+    def _edit(self) -> None:
+        note = self._note()
+        if note is not None and not note.taken:
+            # Our updates carry on what they saw; what people write is added at the end.
+            note.people = f"<p>by people {self._loop.time():.0f}</p>"
+            note.body += note.people
+
+    def _take_over(self) -> None:
+        note = self._note()
+        if note is not None and note.marker is not None:
+            head, _, rest = note.body.partition(str(note.marker))
+            note.body, note.taken = head + rest, True
+            self._meddled(self._account(), note.marker.conversation_id)
+
+    def _delete_note(self) -> None:
+        note = self._note()
+        if note is not None and note.marker is not None:
+            note.gone = "people"
+            self._meddled(self._account(), note.marker.conversation_id)
+
+    def _copy(self) -> None:
+        """A colleague pastes our note into one of theirs."""
+        note, account = self._note(), self._account()
+        if note is not None:
+            now = self._loop.time()
+            copy = SimNote(f"n{len(account.notes) + 1}", note.kind, note.person, note.body, THEM, now, now)
+            account.notes[copy.id] = copy
+
+    def _person(self) -> SimPerson | None:
+        alive = [person for person in self._account().persons.values() if person.alive]
+        return self._dice.choice(alive) if alive else None
+
+    def _merge(self) -> None:
+        """Into a twin that search finds at once."""
+        person = self._person()
+        if person is not None:
+            twin = self._account().add_person(person.email, self._loop.time())
+            self._account().merge(person, twin)
+
+    def _delete_person(self) -> None:
+        person = self._person()
+        if person is not None:
+            self._account().delete_person(person)
+            for talk in self._scene.talks.values():
+                if talk.email == person.email:
+                    self._meddled(self._account(), talk.id)
+
+    def _add_person(self) -> None:
+        email = self._dice.choice(list(self._scene.talks.values())).email
+        self._account().add_person(email, self._loop.time() + 30 * self._dice.random())
+
+    # --- in Intercom and settings
+
+    def _reassign(self) -> None:
+        talk = self._dice.choice(list(self._scene.talks.values()))
+        talk.assignee = self._dice.choice([ADMIN, ADMIN, OTHER_ADMIN, None])
+        self._scene.judge.assigned[talk.id].set(self._loop.time(), talk.assignee == ADMIN)
+
+    def _change(self, **changes: Any) -> None:
+        truth = self._scene.truth
+        if truth.installation is not None:
+            truth.installation = truth.installation.model_copy(update=changes)
+        self._announce()
+
+    def _announce(self) -> None:
+        for replica in self._world.replicas:
+            delay = self._dice.choice([0.1, 1.0, 30.0])
+            self._announcing.append(self._loop.call_later(delay, self._tell, replica))
+
+    def _tell(self, replica: Replica) -> None:
+        if not replica.dead:
+            replica.spawn(replica.changed(self._scene.crm))
+
+    async def _toggle(self) -> None:
+        now = self._scene.judge.toggle
+        for on in (False, True):
+            now.set(self._loop.time(), on)
+            self._change(transcript_sync=on)
+            if self._dice.random() < 0.2:
+                break
+            await asyncio.sleep(self._dice.choice([0.3, 2.0, 100.0, 1000.0]))
+
+    async def _uninstall(self) -> None:
+        truth, judge = self._scene.truth, self._scene.judge
+        held: Installation | None = truth.installation
+        if self._dice.random() < 0.5 or held is None:
+            return
+        truth.installation = None
+        judge.installed.set(self._loop.time(), value=False)
+        self._announce()
+        await asyncio.sleep(self._dice.choice([1.0, 100.0, 1000.0]))
+        truth.installation = held
+        judge.installed.set(self._loop.time(), value=True)
+        self._announce()
+
+    def _expire(self) -> None:
+        self._scene.tokens.refused.add(self._scene.truth.token)
+
+    async def _revoke(self) -> None:
+        self._expire()
+        self._scene.truth.revoked = True
+        await asyncio.sleep(self._dice.choice([5.0, 100.0, 1500.0]))
+        await self.connect()
+
+    async def connect(self) -> None:
+        """The admin connects again, if that is needed."""
+        truth = self._scene.truth
+        if truth.revoked or truth.token in self._scene.tokens.refused:
+            truth.revoked = False
+            truth.generation += 1
+            self._announce()
+
+    def _other_account(self) -> None:
+        truth = self._scene.truth
+        truth.account = "b" if truth.account == "a" else "a"
+        self._change(crm_account=truth.account)
+
+    def _stop(self) -> None:
+        replica = self._dice.choice(self._world.replicas)
+        replica.spawn(replica.stop())

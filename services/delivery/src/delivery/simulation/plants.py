@@ -1,0 +1,157 @@
+"""Bugs to plant: the simulation is trusted only because it finds each of them."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from common.outcomes import Outcome
+
+from delivery import attempt, judging
+from delivery.domain import block, plan
+from delivery.domain.answer import Result, Verdict, finished, outcome_of
+from delivery.domain.note import Marker
+from delivery.domain.row import Known, Row
+from delivery.simulation import ledger
+from delivery.working import NobodyLeft, Working
+from delivery.writing import Writing
+
+Plant = Callable[[], AbstractContextManager[None]]
+
+
+def _replaced(owner: Any, name: str, wrong: Any) -> Plant:
+    @contextmanager
+    def plant() -> Iterator[None]:
+        right = getattr(owner, name)
+        setattr(owner, name, wrong)
+        try:
+            yield
+        finally:
+            setattr(owner, name, right)
+
+    return plant
+
+
+_next_step, _carries, _probe = plan.next_step, block.carries, Writing._probe
+_is_ours_to_undo = plan.is_ours_to_undo
+_ends = block._ends
+
+
+def _no_probe(known: Known, *args: Any, **rest: Any) -> plan.Step:
+    return _next_step(replace(known, unknown_note=None), *args, **rest)
+
+
+def _cleared_on_retry(row: Row, result: Result, now: datetime) -> Row:
+    """Whoever waits for a retry forgets that its create's end is unknown."""
+    known = replace(result.known, unknown_note=None, unknown_activity=None)
+    forgets = result.wait is not None and result.wait.waiting == "retry"
+    return finished(row, replace(result, known=known) if forgets else result, now)
+
+
+def _answers_all(row: Row, result: Result, now: datetime) -> Row:
+    """Requested times compared instead of counters: what came in meanwhile is answered too."""
+    verdicts = dict(result.verdicts)
+    if verdicts:
+        for request in row.requests:
+            if request.asked_at <= now:
+                verdicts.setdefault(request.number, Verdict(Outcome.SUPERSEDED))
+    return finished(row, replace(result, verdicts=verdicts), now)
+
+
+def _outcome_dropped(row: Row, result: Result, now: datetime) -> Row:
+    """Only the newest request's outcome leaves."""
+    answered = finished(row, result, now)
+    return replace(answered, outcomes=answered.outcomes[-1:])
+
+
+def _answered_lowered(row: Row, result: Result, now: datetime) -> Row:
+    answered = finished(row, result, now)
+    return replace(answered, answered_through=None)
+
+
+def _answered_raised(row: Row, result: Result, now: datetime) -> Row:
+    """To whatever is open, answered or not."""
+    answered = finished(row, result, now)
+    asked = [request.update for request in row.requests if request.update]
+    covered = tuple(r for r in answered.requests if r.update is None)
+    ended = [r for r in answered.requests if r.update is not None]
+    told = (outcome_of(answered, r, Verdict(Outcome.SUPERSEDED), now) for r in ended)
+    return replace(
+        answered,
+        requests=covered,
+        answered_through=max(asked, default=answered.answered_through),
+        outcomes=(*answered.outcomes, *told),
+    )
+
+
+def _by_prefix(marker: Marker) -> re.Pattern[str]:
+    return re.compile(re.escape(str(marker)[:-1]) + r"[0-9/]*\]")
+
+
+def _any_token_will_do(self: Any, claim: Any) -> Any:
+    """The lease is not checked before anything is saved or finished."""
+    return self.rows[claim.row.key]
+
+
+async def _lease_not_checked(self: Writing) -> None:
+    await judging.look_again(self.needs, self.working)
+
+
+async def _toggle_not_looked_at(self: Writing) -> None:
+    left = self.working.claim.good_until - self.needs.limits.monotonic()
+    if left < 20 or not self.working.left:
+        raise NobodyLeft
+
+
+def _quiet_not_checked(working: Working, conversation: Any, _: Any) -> None:
+    from datetime import timedelta
+
+    judging.judge_by_conversation(working, conversation, timedelta(0))
+
+
+async def _nothing_undone(*_: object) -> None:
+    pass
+
+
+async def _one_probe(self: Writing, kind: Any) -> bool:
+    """The first look that finds nothing counts, as soon as it likes."""
+    known = self.known
+    sought = known.unknown_note if kind == "note" else known.unknown_activity
+    if sought is not None:
+        early = replace(sought, started_at=sought.started_at.replace(year=2025), probes=1)
+        name = "unknown_note" if kind == "note" else "unknown_activity"
+        self.known = replace(known, **{name: early})
+    return await _probe(self, kind)
+
+
+def _healing_forgotten(self: Writing) -> None:
+    return None
+
+
+def _owned_for_ever(stored: str, marker: Marker, note: Any) -> plan.Rewrite:
+    """People's edits are overwritten."""
+    return plan.Rewrite(note.body, changes=True)
+
+
+PLANTS: dict[str, Plant] = {
+    "none": nullcontext,
+    "no probe": _replaced(plan, "next_step", _no_probe),
+    "one early probe": _replaced(Writing, "_probe", _one_probe),
+    "unknown_write cleared on retry": _replaced(ledger, "finished", _cleared_on_retry),
+    "requested time instead of counters": _replaced(ledger, "finished", _answers_all),
+    "outcome dropped on finish": _replaced(ledger, "finished", _outcome_dropped),
+    "answered_through raised over open ones": _replaced(ledger, "finished", _answered_raised),
+    "marker matched by prefix": _replaced(block, "_pattern", _by_prefix),
+    "lease token not checked": _replaced(ledger.Database, "held", _any_token_will_do),
+    "toggle look skipped": _replaced(Writing, "_clear_to_send", _toggle_not_looked_at),
+    "quiet not checked on fresh data": _replaced(
+        attempt, "judge_by_conversation", _quiet_not_checked
+    ),
+    "undo skipped": _replaced(attempt, "undo", _nothing_undone),
+    "healing forgotten": _replaced(Writing, "_heal_at", _healing_forgotten),
+    "people's edits overwritten": _replaced(plan, "rewritten", _owned_for_ever),
+    "lease not checked before send": _replaced(Writing, "_clear_to_send", _lease_not_checked),
+    "answered_through lowered": _replaced(ledger, "finished", _answered_lowered),
+}

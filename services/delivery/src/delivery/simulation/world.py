@@ -1,0 +1,316 @@
+"""One history: what is said, what people and admins do, what breaks, and what must hold."""
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from common.eligibility import Installation
+from common.events import ConversationSettled, CrmPerson, Trigger
+from common.updates import Update
+
+from delivery.domain.conversation import Message
+from delivery.ports import LedgerAway, RetryLater
+from delivery.simulation.judge import QUIET, Track
+from delivery.simulation.meddling import Meddling
+from delivery.simulation.peers import ADMIN, WORKSPACE, Talk, Truth
+from delivery.simulation.replica import Replica, Scene
+from delivery.simulation.store import Account
+from delivery.simulation.time import EPOCH, VirtualLoop, instant
+from delivery.simulation.wire import LATE_S
+
+ACTIVE_S = 5_400.0
+REST_WITHIN_S = 6 * 3600.0
+# Somebody else takes an event over whose consumer does not come to an end with it.
+SESSION_S = 45.0
+
+
+@dataclass(slots=True)
+class Report:
+    seed: int
+    violations: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+class World:
+    def __init__(self, seed: int) -> None:
+        self.report = Report(seed)
+        dice = self.dice = random.Random(seed)  # noqa: S311 - a history, not a secret
+        self._loop = asyncio.get_running_loop()
+        crm = dice.choice(["hubspot", "pipedrive"])
+        self.scene = scene = Scene(dice, crm, activity=crm == "pipedrive")
+        for name in ("a", "b"):
+            scene.accounts[name] = Account(name, tells_merges=crm == "hubspot")
+        installation = Installation(
+            workspace_id=WORKSPACE,
+            app=crm,
+            version=1,
+            installed_at=EPOCH - timedelta(days=1),
+            transcript_sync=True,
+            active_app_users=frozenset({ADMIN}),
+            all_conversations=False,
+            note_policy=dice.choice(["update", "update", "new"]),
+            time_zone="UTC",
+            crm_account="a",
+            reconnect_needed=False,
+        )
+        scene.truth = Truth(installation, "a")
+        self._queue: asyncio.Queue[ConversationSettled] = asyncio.Queue()
+        self._unfed = 0
+        self._numbers = 0
+        self._over = False
+        self._due: list[float] = [60.0]
+        self._last_settled: dict[str, float] = {}
+        self.replicas: list[Replica] = []
+        self._begin_talks()
+
+    def _begin_talks(self) -> None:
+        """Ids of which one begins with the other, often of one person."""
+        scene, dice = self.scene, self.dice
+        emails = dice.choice([("ada",), ("ada", "ada"), ("ada", "bob")])
+        for id_, email in zip(("1", "12"), emails, strict=False):
+            scene.talks[id_] = Talk(id_, email)
+            scene.judge.assigned[id_] = Track(value=True)
+        for account in scene.accounts.values():
+            for email in sorted(set(emails)):
+                if dice.random() < 0.9:
+                    account.add_person(email, dice.choice([0.0, 0.0, 0.0, 1800.0]))
+        for account in scene.accounts.values():
+            for talk in scene.talks.values():
+                scene.judge.matches[account.id, talk.id] = Track(value=0)
+
+    async def run(self) -> Report:
+        self.scene.weather.__init__(**self._weather())  # type: ignore[misc]
+        self.replicas = [self._replica(place) for place in range(self.dice.randint(1, 3))]
+        meddling = Meddling(self)
+        jobs = [
+            self._loop.create_task(job)
+            for job in (
+                *(self._talk(talk) for talk in self.scene.talks.values()),
+                self._count_matches(),
+                self._misfortune(meddling),
+            )
+        ]
+        feeder = self._loop.create_task(self._feed())
+        await asyncio.gather(*jobs)
+        self.scene.weather.__init__()  # type: ignore[misc]
+        await meddling.connect()
+        await self._until_at_rest()
+        self._over = True
+        feeder.cancel()
+        for replica in self.replicas:
+            replica.die()
+        await asyncio.sleep(1)
+        self._judge()
+        return self.report
+
+    def _weather(self) -> dict[str, int]:
+        dice = self.dice
+        return {
+            "refused": dice.choice([0, 0, 30, 150]),
+            "broken": dice.choice([0, 0, 50, 200]),
+            "silent": dice.choice([0, 0, 50, 200]),
+            "late": dice.choice([0, 0, 200, 500]),
+            "ledger_away": dice.choice([0, 0, 0, 30]),
+            "settings_away": dice.choice([0, 0, 0, 30]),
+            "crash": dice.choice([0, 0, 5, 20]),
+            "freeze": dice.choice([0, 0, 5, 20]),
+        }
+
+    # --- what is said, and what is made of it
+
+    async def _talk(self, talk: Talk) -> None:
+        dice = self.dice
+        jobs = []
+        for _ in range(dice.randint(1, 4)):
+            at = dice.random() * ACTIVE_S
+            for _ in range(dice.choice([1, 1, 2, 3])):
+                jobs.append(self._loop.create_task(self._say(talk, at)))
+                self._due.append(at + QUIET.total_seconds())
+                at += dice.choice([0.2, 30.0, 200.0, 850.0])
+            if dice.random() < 0.3:
+                jobs.append(self._loop.create_task(self._ask(talk, at)))
+        await asyncio.gather(*jobs)
+
+    async def _say(self, talk: Talk, at: float) -> None:
+        dice = self.dice
+        await self._until(at)
+        self._numbers += 1
+        number = self._numbers
+        said_at = EPOCH + timedelta(seconds=int(self._loop.time()))
+        counted = dice.random() < 0.9
+        update = Update(said_at, number) if counted else None
+        kind, text = ("user" if counted else "bot"), f"said-{number}-"
+        shown_at = self._loop.time() + dice.choice([0.0, 0.0, 2.0, 20.0])
+        talk.messages.append(Message(number, said_at, kind, "Ada", text, (), False, update))
+        talk.shown_at.append(shown_at)
+        if update is None:
+            return
+        if dice.random() < 0.15:  # a debounce that errs
+            self._publish(talk, Trigger.QUIET, update)
+        quiet_for = QUIET.total_seconds()
+        await asyncio.sleep(quiet_for + dice.random() * 2)
+        if update == self._newest(talk):
+            self._publish(talk, Trigger.QUIET, update)
+            self._last_settled[talk.id] = self._loop.time()
+        elif dice.random() < 0.3:
+            self._publish(talk, Trigger.QUIET, update)  # older, or opened once more
+        if dice.random() < 0.2:
+            await asyncio.sleep(dice.random() * 600)
+            trigger = dice.choice([Trigger.QUIET, Trigger.QUIET, Trigger.BACKFILL])
+            self._publish(talk, trigger, update)
+
+    def _newest(self, talk: Talk) -> Update | None:
+        return max((m.update for m in talk.messages if m.update), default=None)
+
+    async def _ask(self, talk: Talk, at: float) -> None:
+        """Somebody acts in the app, asks for a sync, or removes a message."""
+        dice = self.dice
+        await self._until(at + dice.random() * 60)
+        trigger = dice.choice([Trigger.ACTION, Trigger.ACTION, Trigger.MANUAL, Trigger.REMOVED])
+        self._numbers += 1
+        person = None
+        if trigger is Trigger.ACTION and dice.random() < 0.5:
+            account = self.scene.accounts[self.scene.truth.account]
+            alive = [p for p in account.persons.values() if p.alive and p.email == talk.email]
+            if not alive or dice.random() < 0.2:  # the action made it: search shows it later
+                alive = [account.add_person(talk.email, self._loop.time() + 60)]
+            person = CrmPerson(kind="person", id=dice.choice(alive).id)
+        if trigger is Trigger.REMOVED and talk.messages:
+            place = dice.randrange(len(talk.messages))
+            gone = replace(talk.messages[place], text="", redacted=True)
+            talk.messages[place] = gone
+        event = ConversationSettled(
+            workspace_id=WORKSPACE,
+            conversation_id=talk.id,
+            trigger=trigger,
+            app=self.scene.crm,
+            action_id=f"act{self._numbers}",
+            actor_id=ADMIN,
+            person=person,
+        )
+        for _ in range(dice.choice([1, 1, 2])):
+            self._put(event)
+
+    def _publish(self, talk: Talk, trigger: Trigger, update: Update) -> None:
+        event = ConversationSettled(
+            workspace_id=WORKSPACE,
+            conversation_id=talk.id,
+            trigger=trigger,
+            updated_at=update.updated_at,
+            part_id=update.part_id,
+        )
+        self._put(event)
+
+    def _put(self, event: ConversationSettled) -> None:
+        self._unfed += 1
+        self.report.counts["events"] += 1
+        self._queue.put_nowait(event)
+
+    async def _feed(self) -> None:
+        """The consumer group: an event is handed out again until somebody has taken it in."""
+        while True:
+            event = await self._queue.get()
+            while True:
+                replica = self.dice.choice(self.replicas)
+                task = replica.spawn(replica.delivery.enqueue(event))
+                await asyncio.wait([task], timeout=SESSION_S)
+                error = task.exception() if task.done() and not task.cancelled() else None
+                if error is not None and not isinstance(error, LedgerAway | RetryLater):
+                    raise error
+                if task.done() and not task.cancelled() and error is None:
+                    break
+                await asyncio.sleep(1)
+            self._unfed -= 1
+
+    def _replica(self, place: int) -> Replica:
+        """One that ends comes back."""
+        return Replica(self.scene, lambda: self._comes_back(place))
+
+    def _comes_back(self, place: int) -> None:
+        if not self._over:
+            self.report.counts["ends of replicas"] += 1
+            self._loop.call_later(5 * self.dice.random(), self._come_back, place)
+
+    def _come_back(self, place: int) -> None:
+        if self.replicas[place].dead:
+            self.replicas[place] = self._replica(place)
+
+    # --- what else happens
+
+    async def _misfortune(self, meddling: Meddling) -> None:
+        dice = self.dice
+        times = []
+        for _ in range(dice.choice([0, 2, 5, 9])):
+            near = dice.choice(self._due) + dice.choice([-5, 1, 20, 50]) * dice.random()
+            times.append(near if dice.random() < 0.7 else dice.random() * ACTIVE_S)
+        for at in sorted(times):
+            await self._until(at)
+            self.report.counts[await meddling.once()] += 1
+
+    async def _count_matches(self) -> None:
+        """What a search would find, for the judge; until all is settled."""
+        while self._loop.time() < ACTIVE_S + QUIET.total_seconds():
+            self.note_matches()
+            await asyncio.sleep(60)
+
+    def note_matches(self) -> None:
+        now = self._loop.time()
+        for (account, talk), track in self.scene.judge.matches.items():
+            email = self.scene.talks[talk].email
+            persons = self.scene.accounts[account].persons.values()
+            found = sum(p.alive and p.email == email and p.found_at <= now for p in persons)
+            if track.now != found:
+                track.set(now, found)
+
+    async def _until(self, at: float) -> None:
+        await asyncio.sleep(max(0.0, at - self._loop.time()))
+
+    # --- the end
+
+    async def _until_at_rest(self) -> None:
+        deadline = self._loop.time() + REST_WITHIN_S
+        await asyncio.sleep(LATE_S + 60)
+        while self._unfed or any(
+            stored.row.requests or stored.ready_at for stored in self.scene.database.rows.values()
+        ):
+            if self._loop.time() > deadline:
+                self.scene.judge.violation("not at rest hours after the last trouble")
+                return
+            self.note_matches()
+            await asyncio.sleep(30)
+
+    def _judge(self) -> None:
+        scene, judge = self.scene, self.scene.judge
+        for account in scene.accounts.values():
+            judge.surplus(account)
+        judge.answered()
+        for talk in scene.talks.values():
+            counted = [message for message in talk.messages if message.update]
+            if not counted or scene.truth.installation is None:
+                continue
+            last = max(counted, key=lambda message: message.update or Update(EPOCH, 0))
+            if last.text:
+                settled_at = self._last_settled[talk.id]
+                judge.stands(
+                    talk.id, last.text, scene.accounts, settled_at, activity=scene.activity
+                )
+        self.report.violations = judge.violations
+        self.report.counts["creates"] += judge.creates
+        for outcome in scene.database.outcomes:
+            self.report.counts[str(outcome.outcome)] += 1
+
+
+def simulate(seed: int) -> Report:
+    async def history() -> Report:
+        return await World(seed).run()
+
+    loop = VirtualLoop()
+    try:
+        return loop.run_until_complete(history())
+    finally:
+        loop.close()
+
+
+__all__ = ["Report", "World", "instant", "simulate"]
