@@ -103,9 +103,10 @@ class Quiet:
 
         By offset, not by conversation: the conversation may long be pending or in flight again.
         """
+        in_flight, letters = self._in_flight, self._asked_of_dead_letters
         for offset in offsets:
-            self._in_flight.pop(offset, None)
-            self._asked_of_dead_letters.discard(offset)
+            if in_flight.pop(offset, None) is None:
+                letters.discard(offset)
 
     def commit_offset(self) -> int | None:
         """Everything before it is handed over; a restart may begin here. None: nothing read yet."""
