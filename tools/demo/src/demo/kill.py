@@ -18,13 +18,10 @@ class Killer:
     killed: list[str] = field(default_factory=list)
     _order: "cycle[str]" = field(default_factory=lambda: cycle(VICTIMS))
 
-    def done(self) -> bool:
-        return len(self.killed) >= self.rounds * len(VICTIMS)
-
-    def strike(self) -> None:
-        """Kill the next one and start it again; nothing happens once all had their turns."""
-        if self.done():
-            return
+    def strike(self) -> bool:
+        """Kill the next one and start it again; false once all have had their turns."""
+        if len(self.killed) >= self.rounds * len(VICTIMS):
+            return False
         name = next(self._order)
         self.product.kill(name)
         self.killed.append(name)
@@ -32,3 +29,4 @@ class Killer:
         self.product.restart(name)
         if name in SERVICES:
             self.product.wait_ready(name)
+        return True

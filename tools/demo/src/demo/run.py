@@ -45,8 +45,8 @@ class Demo:
     def run(
         self,
         *,
-        after_round: Callable[[int], None] = lambda number: None,
-        while_waiting: Callable[[], None] = lambda: None,
+        after_round: Callable[[int], object] = lambda _: None,
+        while_waiting: Callable[[], bool] = lambda: False,
         by_outcomes: bool = True,
         deadline_s: float = 60.0,
     ) -> Report:
@@ -54,9 +54,9 @@ class Demo:
 
         Args:
             after_round: called when a round of steps was played (faults are caused here).
-            while_waiting: called now and then until the end is reached.
+            while_waiting: called now and then until the end; true: there is more to come.
             by_outcomes: False judges by the simulators' stores alone.
-            deadline_s: for all notes to be there, from the last step on.
+            deadline_s: for all notes to be there, from the last step or fault on.
 
         """
         started = time.monotonic()
@@ -105,19 +105,21 @@ class Demo:
         play: Play,
         outcomes: OutcomeReader,
         simulators: httpx.Client,
-        while_waiting: Callable[[], None],
+        while_waiting: Callable[[], bool],
         by_outcomes: bool,
         deadline_s: float,
     ) -> list[Line]:
         until = time.monotonic() + deadline_s
         right_since: float | None = None
         while True:
-            while_waiting()
+            more_to_come = while_waiting()
             self.product.restart_ended()
             judged = self._judge(play, outcomes, simulators, by_outcomes)
             now = time.monotonic()
             wrong = sum(bool(line.faults) for line in judged)
-            right_since = None if wrong else right_since or now
+            right_since = None if wrong or more_to_come else right_since or now
+            if more_to_come:
+                until = now + deadline_s
             pause = self.product.quiet_period_s * SETTLED_FOR_QUIET_PERIODS
             if now > until or (right_since is not None and now - right_since > pause):
                 return judged
