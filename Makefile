@@ -10,9 +10,9 @@ IMAGES := ingest debounce delivery settings
 PACKAGES := libs/common services/ingest services/debounce services/delivery services/settings \
             tools/cli tools/devstack tools/simulators tools/demo
 
-.PHONY: help install lock docs format lint types test test-faults check simulate demo demo-kill up down clean
+.PHONY: help install lock docs format lint types test test-faults check simulate bench-debounce bench-debounce-10m demo demo-kill up down clean
 help: ## This list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-19s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed ## Everything this repository needs, into .venv, checked by hash
 $(VENV)/.installed: requirements/dev.txt requirements/uv.txt $(PACKAGES:%=%/pyproject.toml)
@@ -54,6 +54,12 @@ check: lint types test ## What CI runs
 
 simulate: install ## A million seeded histories of debounce (hours; HISTORIES=20000 for fewer)
 	@$(BIN)/python -m debounce.simulation --histories $(or $(HISTORIES),1000000)
+
+bench-debounce: install ## Debounce beside Kafka Streams and quixstreams (40 minutes on an idle machine; JDK 17 for Streams)
+	@$(BIN)/python -m bench.debounce.plan full
+
+bench-debounce-10m: install ## The same at ten million updates (15 minutes more, 10 GB of disk)
+	@$(BIN)/python -m bench.debounce.plan 10m
 
 demo: install ## Start everything, play scripted conversations, check what became of each
 	@$(BIN)/lull-demo demo
