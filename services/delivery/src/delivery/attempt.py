@@ -18,11 +18,10 @@ from delivery.domain.ready import is_due
 from delivery.domain.row import Row, Waiting
 from delivery.healing import heal
 from delivery.judging import (
-    LOOK_AGAIN_AFTER,
     begin,
-    is_stale,
     judge_by_conversation,
     result_of,
+    set_aside_unshown,
     wait_after,
 )
 from delivery.persons import Persons
@@ -163,9 +162,7 @@ class Attempts:
         if working.only_removal and not _knows_a_note(working.row):
             raise Ended(Outcome.UP_TO_DATE)
         intercom, conversation = await self._conversation(working)
-        if is_stale(working, conversation):
-            now, look = working.now(), working.row.looks
-            raise Postponed(Wait(Waiting.REPLY, now + LOOK_AGAIN_AFTER[look], "reply_not_shown"))
+        set_aside_unshown(working, conversation)
         judge_by_conversation(working, conversation, self.needs.limits.quiet_period)
         if not working.left:
             raise NobodyLeft

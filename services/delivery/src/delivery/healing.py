@@ -21,6 +21,8 @@ _log = log.get(__name__)
 
 # Creates of one row lie within the days of its retries; surplus ones are looked for that far back.
 _LOOK_BACK = timedelta(days=4)
+# While the app is not installed, or its connection leads to another CRM account.
+_NOT_CONNECTED_PAUSE = timedelta(hours=1)
 
 
 async def heal(needs: Needs, working: Working) -> None:
@@ -28,7 +30,10 @@ async def heal(needs: Needs, working: Working) -> None:
     known = working.known
     try:
         app = await _app(needs, working)
-        if app is not None and known.lost is None:
+        if app is None:
+            # It may come back, and then nobody else would look.
+            known = replace(known, heal_at=working.now() + _NOT_CONNECTED_PAUSE)
+        elif known.lost is None:
             access = await needs.settings.crm_access(working.row.key.workspace_id, app)
             for person_id in await _persons(needs, access, known):
                 known = await _heal_notes(needs, working, access, known, person_id)

@@ -75,21 +75,28 @@ def judge_by_conversation(
                 working.quiet_at = working.now() + (quiet_at - conversation.read_at)
 
 
-def is_stale(working: Working, conversation: Conversation) -> bool:
-    """Whether the announced reply is not in the text yet, and it is worth looking again."""
-    announced = [request.update for request in working.left]
-    if any(update is None for update in announced):
-        return False  # an action or a manual request wants what there is
+def set_aside_unshown(working: Working, conversation: Conversation) -> None:
+    """Requests whose announced reply is not in the text yet wait, while it is worth looking again.
+
+    An action or a manual request wants what there is, and goes on without them.
+    """
+    look = working.row.looks
+    if look >= len(LOOK_AGAIN_AFTER):
+        return
     newest = conversation.newest_update
-    newest_announced = max(update for update in announced if update is not None)
-    missing = newest is None or newest < newest_announced
-    return missing and working.row.looks < len(LOOK_AGAIN_AFTER)
+    for request in list(working.left):
+        if request.update is not None and (newest is None or newest < request.update):
+            working.left.remove(request)
+            until = working.now() + LOOK_AGAIN_AFTER[look]
+            working.unshown = Wait(Waiting.REPLY, until, "reply_not_shown")
 
 
 def result_of(working: Working, verdict: Verdict | None = None, wait: Wait | None = None) -> Result:
     verdicts = dict(working.verdicts)
     if verdict is not None:
         verdicts |= spread(working.left, verdict)
+    if wait is None:
+        wait = working.unshown
     if wait is None and working.quiet_at is not None:
         wait = Wait(Waiting.QUIET, working.quiet_at)
     return Result(working.known, verdicts, wait, working.healed_at)

@@ -96,6 +96,7 @@ class Working:
     left: list[Request]  # passing so far; the others have a verdict or wait for quiet
     verdicts: dict[int, Verdict] = field(default_factory=dict)
     quiet_at: datetime | None = None  # some wait until then
+    unshown: Wait | None = None  # some wait until Intercom shows the announced reply
     installations: dict[str, Installation] = field(default_factory=dict)
     app: str | None = None  # through whose connection the CRM is written to
     created: list[Created] = field(default_factory=list)  # in this attempt, to undo

@@ -148,14 +148,14 @@ class Judge:
         talk: str,
         text: str,
         accounts: Mapping[str, Account],
-        settled_at: float,
+        said_at: float,
         *,
         activity: bool,
     ) -> None:
         """The last reply is in the CRM, or the reason told for its absence holds."""
         all_told = [o for o in self._outcomes() if o.conversation_id == talk]
-        told = [o for o in all_told if _seconds(o) >= settled_at]
-        if not told and False in self.installed.between(settled_at - 60, settled_at + 1800):
+        told = [o for o in all_told if _seconds(o) >= said_at]
+        if not told and False in self.installed.between(said_at, said_at + 3600):
             return  # nobody was asked
         told = told or all_told[-1:]
         kinds: tuple[Kind, ...] = ("note", "activity") if activity else ("note",)

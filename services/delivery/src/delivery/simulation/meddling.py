@@ -84,7 +84,9 @@ class Meddling:
         note, account = self._note(), self._account()
         if note is not None:
             now = self._loop.time()
-            copy = SimNote(f"n{len(account.notes) + 1}", note.kind, note.person, note.body, THEM, now, now)
+            copy = SimNote(
+                f"n{len(account.notes) + 1}", note.kind, note.person, note.body, THEM, now, now
+            )
             account.notes[copy.id] = copy
 
     def _person(self) -> SimPerson | None:

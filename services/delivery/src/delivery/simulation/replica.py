@@ -10,8 +10,8 @@ from typing import Any
 from common.events import SettingsChanged
 
 from delivery.attempt import Attempts
-from delivery.domain.backoff import Schedule
 from delivery.domain.answer import Result
+from delivery.domain.backoff import Schedule
 from delivery.domain.row import Row
 from delivery.handlers import Delivery
 from delivery.ports import Claim, LedgerAway
@@ -130,10 +130,8 @@ class Replica:
             if claim is not None:
                 task.cancel()
         await asyncio.sleep(0)
-        try:
+        with suppress(LedgerAway):
             await self.ledger.release(claims)
-        except LedgerAway:
-            pass
         self.die()
 
     async def _work(self) -> None:
@@ -149,18 +147,14 @@ class Replica:
             await self._idle()
 
     async def _attempt(self, claim: Claim) -> None:
-        try:
+        with suppress(LedgerAway):  # the lease ends by itself
             await self._attempts.run(claim)
-        except LedgerAway:
-            pass  # the lease ends by itself
 
     async def _idle(self) -> None:
         """Until a row is ready; nobody polls, that takes too long to simulate."""
         now = self._database.now()
         ready = [s.ready_at for s in self._database.rows.values() if s.ready_at is not None]
         pause = max(0.5, (min(ready) - now).total_seconds()) if ready else 3600.0
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._database.changed.wait()
-        except TimeoutError:
-            pass

@@ -61,7 +61,6 @@ class World:
         self._numbers = 0
         self._over = False
         self._due: list[float] = [60.0]
-        self._last_settled: dict[str, float] = {}
         self.replicas: list[Replica] = []
         self._begin_talks()
 
@@ -153,7 +152,6 @@ class World:
         await asyncio.sleep(quiet_for + dice.random() * 2)
         if update == self._newest(talk):
             self._publish(talk, Trigger.QUIET, update)
-            self._last_settled[talk.id] = self._loop.time()
         elif dice.random() < 0.3:
             self._publish(talk, Trigger.QUIET, update)  # older, or opened once more
         if dice.random() < 0.2:
@@ -273,7 +271,8 @@ class World:
         deadline = self._loop.time() + REST_WITHIN_S
         await asyncio.sleep(LATE_S + 60)
         while self._unfed or any(
-            stored.row.requests or stored.ready_at for stored in self.scene.database.rows.values()
+            stored.row.requests or (stored.ready_at and key.crm_account == self.scene.truth.account)
+            for key, stored in self.scene.database.rows.items()
         ):
             if self._loop.time() > deadline:
                 self.scene.judge.violation("not at rest hours after the last trouble")
@@ -283,8 +282,8 @@ class World:
 
     def _judge(self) -> None:
         scene, judge = self.scene, self.scene.judge
-        for account in scene.accounts.values():
-            judge.surplus(account)
+        # Another account's surplus is looked for once the connection leads there again.
+        judge.surplus(scene.accounts[scene.truth.account])
         judge.answered()
         for talk in scene.talks.values():
             counted = [message for message in talk.messages if message.update]
@@ -292,10 +291,8 @@ class World:
                 continue
             last = max(counted, key=lambda message: message.update or Update(EPOCH, 0))
             if last.text:
-                settled_at = self._last_settled[talk.id]
-                judge.stands(
-                    talk.id, last.text, scene.accounts, settled_at, activity=scene.activity
-                )
+                said_at = (last.sent_at - EPOCH).total_seconds()
+                judge.stands(talk.id, last.text, scene.accounts, said_at, activity=scene.activity)
         self.report.violations = judge.violations
         self.report.counts["creates"] += judge.creates
         for outcome in scene.database.outcomes:

@@ -1,0 +1,43 @@
+"""Delivery's core in seeded worlds, and the proof that they would show a bug."""
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from delivery.simulation.many import be_silent, simulate_many
+from delivery.simulation.plants import PLANTS
+from delivery.simulation.world import simulate
+
+HISTORIES = {"quick": 1_000, "faults": 20_000, "long": 500_000}
+ENOUGH_TO_FIND_A_BUG = 500  # most need fewer than 50
+
+
+@pytest.fixture
+def silent() -> Iterator[None]:
+    """No log lines of the replicas."""
+    before = structlog.get_config()
+    be_silent()
+    yield
+    structlog.configure(**before)
+
+
+def test_no_history_breaks_a_promise(size: str) -> None:
+    broken = [
+        (report.seed, report.violations)
+        for report in simulate_many(0, HISTORIES[size])
+        if report.violations
+    ]
+
+    assert not broken, "replay one with `python -m delivery.simulation --seed <seed>`"
+
+
+def test_a_seed_gives_the_same_history_every_time(silent: None) -> None:
+    first = [simulate(seed) for seed in range(5)]
+
+    assert first == [simulate(seed) for seed in range(5)]
+
+
+@pytest.mark.parametrize("plant", [name for name in PLANTS if name != "none"])
+def test_a_planted_bug_is_found(plant: str, silent: None) -> None:
+    with PLANTS[plant]():
+        assert any(simulate(seed).violations for seed in range(ENOUGH_TO_FIND_A_BUG))
