@@ -36,9 +36,12 @@ async def heal(needs: Needs, working: Working) -> None:
         elif known.lost is None:
             access = await needs.settings.crm_access(working.row.key.workspace_id, app)
             for person_id in await _persons(needs, access, known):
-                known = await _heal_notes(needs, working, access, known, person_id)
+                for period in _periods(known):
+                    known = await _heal_notes(needs, working, access, known, person_id, period)
                 if needs.crm.has_activity:
                     known = await _heal_activities(needs, working, access, known, person_id)
+        if app is not None:
+            known = replace(known, heal_periods=())
     except (RetryLater, TokenRejected, ReconnectNeeded, GiveUp, Gone) as error:
         _log.warning("delivery.healing_postponed", error=type(error).__name__)
         known = replace(working.known, heal_at=working.now() + needs.limits.heal_after)
@@ -66,15 +69,26 @@ async def _persons(needs: Needs, access: CrmAccess, known: Known) -> list[str]:
     return list(dict.fromkeys(persons))
 
 
+def _periods(known: Known) -> list[int | None]:
+    """That of the recorded note (policy `update`: None), and those with an unknown end before."""
+    now = known.note.period if known.note else None
+    return list(dict.fromkeys((now, *known.heal_periods)))
+
+
 async def _heal_notes(
-    needs: Needs, working: Working, access: CrmAccess, known: Known, person_id: str
+    needs: Needs,
+    working: Working,
+    access: CrmAccess,
+    known: Known,
+    person_id: str,
+    period: int | None,
 ) -> Known:
     key, deadline = working.row.key, needs.limits.call_deadline
-    period = known.note.period if known.note else None
     marker = Marker(key.workspace_id, key.conversation_id, period)
     since = working.now() - _LOOK_BACK
     found = await needs.crm.notes_marked(access, person_id, marker, since, deadline)
-    kept, surplus = _sorted(found, access, known.note.id if known.note else None)
+    recorded = known.note if known.note and known.note.period == period else None
+    kept, surplus = _sorted(found, access, recorded.id if recorded else None)
     for note in surplus:
         await needs.crm.delete_note(access, note.id, deadline)
         _log.info("delivery.healed", kind="note", conversation=key.conversation_id)

@@ -25,6 +25,7 @@ COLUMNS = """
     waiting, reason, attempts, failing_since, looks, person_id, note_id, note_period,
     note_through_at, note_through_part, activity_id, activity_through_at, activity_through_part,
     unknown_write, unknown_activity, lost, lost_through_at, lost_through_part, handed_over, heal_at,
+    heal_periods,
     lease_token, lease_until > now() AS leased, now() AS at
 """
 
@@ -97,6 +98,7 @@ def known_columns(known: Known) -> dict[str, Any]:
         **_update_columns("lost_through", known.lost_through),
         "handed_over": known.handed_over,
         "heal_at": known.heal_at,
+        "heal_periods": list(known.heal_periods),
     }
 
 
@@ -115,6 +117,7 @@ def _known(record: Mapping[str, Any]) -> Known:
         lost_through=_update(record, "lost_through"),
         handed_over=record["handed_over"],
         heal_at=record["heal_at"],
+        heal_periods=tuple(record["heal_periods"]),
     )
 
 

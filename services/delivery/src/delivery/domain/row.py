@@ -79,6 +79,7 @@ class Known:
     lost_through: Update | None = None  # newest reply when the loss was noticed
     handed_over: int = 0  # how many notes of this conversation people made theirs
     heal_at: datetime | None = None  # look for surplus notes then
+    heal_periods: tuple[int, ...] = ()  # policy `new`: and of these periods
 
 
 class Waiting(StrEnum):

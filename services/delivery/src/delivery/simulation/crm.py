@@ -29,7 +29,7 @@ class SimCrm:
 
     html = True
     note_max_chars = 20_000
-    note_max_bytes = None
+    note_max_bytes: int | None = None
     visible_after = VISIBLE_AFTER
 
     def __init__(
@@ -120,7 +120,10 @@ class SimCrm:
 
         return await self._wire.read(work)
 
-    activity = note
+    async def activity(
+        self, access: CrmAccess, activity_id: str, deadline: timedelta
+    ) -> StoredNote | None:
+        return await self.note(access, activity_id, deadline)
 
     async def update_note(
         self, access: CrmAccess, note_id: str, body: str, note: Note, deadline: timedelta
@@ -137,7 +140,10 @@ class SimCrm:
 
         await self._wire.write(work, deadline, create=False)
 
-    update_activity = update_note
+    async def update_activity(
+        self, access: CrmAccess, activity_id: str, body: str, note: Note, deadline: timedelta
+    ) -> None:
+        await self.update_note(access, activity_id, body, note, deadline)
 
     async def delete_note(self, access: CrmAccess, note_id: str, deadline: timedelta) -> None:
         stored = self._accounts[access.account_id].notes[note_id]
@@ -149,7 +155,10 @@ class SimCrm:
 
         await self._wire.write(work, deadline, create=False)
 
-    delete_activity = delete_note
+    async def delete_activity(
+        self, access: CrmAccess, activity_id: str, deadline: timedelta
+    ) -> None:
+        await self.delete_note(access, activity_id, deadline)
 
     async def notes_marked(
         self,

@@ -18,6 +18,7 @@ from delivery.simulation.time import EPOCH
 
 QUIET = timedelta(minutes=15)
 LOOK_GOOD_FOR_S = 1.0
+CALL_S = 20.0
 # An outcome may rest on what was so at any time during its attempt, and on what settings had
 # answered up to a minute before it.
 ATTEMPT_S = 120.0 + 60.0
@@ -67,6 +68,7 @@ class Judge:
         self._accepted = accepted
         self._outcomes = outcomes
         self._looks: dict[Any, tuple[float, Installation | None]] = {}
+        self._leases: dict[Any, float] = {}
         self._reads: dict[Any, Conversation] = {}
         self._seen: dict[tuple[Any, str, str], tuple[str, str]] = {}
 
@@ -85,6 +87,9 @@ class Judge:
         place = asyncio.current_task(), account, note.id
         self._seen[place] = note.body if not note.gone else "", note.people
 
+    def leased(self, good_until: float) -> None:
+        self._leases[asyncio.current_task()] = good_until
+
     # --- what it sends
 
     def sends(self, kind: Kind, account: str, marker: Marker, *, create: bool) -> None:
@@ -98,6 +103,8 @@ class Judge:
             self.violation(f"{what} {marker} though settings said it is not installed there")
         elif not (installation.transcript_sync or hurried):
             self.violation(f"{what} {marker} though settings said off")
+        if self._now() + CALL_S > self._leases[asyncio.current_task()]:
+            self.violation(f"{what} {marker} that may outlive its lease")
         read = self._reads[asyncio.current_task()]
         newest = read.newest_update
         young = newest is not None and newest.updated_at + QUIET > read.read_at

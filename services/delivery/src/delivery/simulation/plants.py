@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from common.outcomes import Outcome
@@ -34,9 +34,7 @@ def _replaced(owner: Any, name: str, wrong: Any) -> Plant:
     return plant
 
 
-_next_step, _carries, _probe = plan.next_step, block.carries, Writing._probe
-_is_ours_to_undo = plan.is_ours_to_undo
-_ends = block._ends
+_next_step, _probe = plan.next_step, Writing._probe
 
 
 def _no_probe(known: Known, *args: Any, **rest: Any) -> plan.Step:
@@ -106,13 +104,7 @@ async def _toggle_not_looked_at(self: Writing) -> None:
 
 
 def _quiet_not_checked(working: Working, conversation: Any, _: Any) -> None:
-    from datetime import timedelta
-
     judging.judge_by_conversation(working, conversation, timedelta(0))
-
-
-async def _nothing_undone(*_: object) -> None:
-    pass
 
 
 async def _one_probe(self: Writing, kind: Any) -> bool:
@@ -121,8 +113,11 @@ async def _one_probe(self: Writing, kind: Any) -> bool:
     sought = known.unknown_note if kind == "note" else known.unknown_activity
     if sought is not None:
         early = replace(sought, started_at=sought.started_at.replace(year=2025), probes=1)
-        name = "unknown_note" if kind == "note" else "unknown_activity"
-        self.known = replace(known, **{name: early})
+        self.known = (
+            replace(known, unknown_note=early)
+            if kind == "note"
+            else replace(known, unknown_activity=early)
+        )
     return await _probe(self, kind)
 
 
@@ -149,7 +144,6 @@ PLANTS: dict[str, Plant] = {
     "quiet not checked on fresh data": _replaced(
         attempt, "judge_by_conversation", _quiet_not_checked
     ),
-    "undo skipped": _replaced(attempt, "undo", _nothing_undone),
     "healing forgotten": _replaced(Writing, "_heal_at", _healing_forgotten),
     "people's edits overwritten": _replaced(plan, "rewritten", _owned_for_ever),
     "lease not checked before send": _replaced(Writing, "_clear_to_send", _lease_not_checked),

@@ -16,7 +16,7 @@ from delivery.domain.row import Row
 from delivery.handlers import Delivery
 from delivery.ports import Claim, LedgerAway
 from delivery.simulation.crm import SimCrm, Tokens
-from delivery.simulation.judge import QUIET, Judge
+from delivery.simulation.judge import CALL_S, QUIET, Judge
 from delivery.simulation.ledger import Database, SimLedger
 from delivery.simulation.peers import WORKSPACE, SimIntercom, SimSettings, Talk, Truth, link
 from delivery.simulation.store import Account
@@ -24,7 +24,7 @@ from delivery.simulation.time import EPOCH
 from delivery.simulation.wire import Weather, Wire
 from delivery.working import Limits, Needs
 
-CALL_DEADLINE = timedelta(seconds=20)
+CALL_DEADLINE = timedelta(seconds=CALL_S)
 # Short waits, so that much happens; trouble ends before the schedule does.
 SCHEDULE = Schedule(timedelta(seconds=5), timedelta(minutes=2), timedelta(days=3))
 CONCURRENCY = 4
@@ -66,6 +66,7 @@ class Replica:
         self._loop = asyncio.get_running_loop()
         self._database = scene.database
         self._crm = scene.crm
+        self._judge = scene.judge
         self.wire = Wire(scene.dice, scene.weather, self.die)
         self.ledger = CheckedLedger(scene.database, self.wire)
         self.ledger.judge = scene.judge
@@ -148,6 +149,7 @@ class Replica:
 
     async def _attempt(self, claim: Claim) -> None:
         with suppress(LedgerAway):  # the lease ends by itself
+            self._judge.leased(claim.good_until)
             await self._attempts.run(claim)
 
     async def _idle(self) -> None:

@@ -3,11 +3,12 @@
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
-from delivery.ports import LedgerAway, RetryLater, SettingsAway, UnknownEnd
+from delivery.ports import LeaseLost, LedgerAway, RetryLater, SettingsAway, UnknownEnd
 
 T = TypeVar("T")
 # A create that outlives its lease lands at most this long after it was sent; within ten minutes
@@ -68,7 +69,14 @@ class Wire:
             await self._loop.create_future()  # until it is cancelled
 
     async def ledger(self, work: Callable[[], T]) -> T:
-        await self.pause()
+        try:
+            await self.pause()
+        except asyncio.CancelledError:
+            # The statement may have been on its way when its sender gave up.
+            if self.dice.random() < 0.5:
+                with suppress(LeaseLost):
+                    work()
+            raise
         if self._hits(self.weather.ledger_away):
             raise LedgerAway("away")
         done = work()

@@ -87,17 +87,17 @@ class World:
             self._loop.create_task(job)
             for job in (
                 *(self._talk(talk) for talk in self.scene.talks.values()),
-                self._count_matches(),
                 self._misfortune(meddling),
             )
         ]
-        feeder = self._loop.create_task(self._feed())
+        keepers = [self._loop.create_task(job) for job in (self._feed(), self._count_matches())]
         await asyncio.gather(*jobs)
         self.scene.weather.__init__()  # type: ignore[misc]
         await meddling.connect()
         await self._until_at_rest()
         self._over = True
-        feeder.cancel()
+        for task in keepers:
+            task.cancel()
         for replica in self.replicas:
             replica.die()
         await asyncio.sleep(1)
@@ -248,10 +248,10 @@ class World:
             self.report.counts[await meddling.once()] += 1
 
     async def _count_matches(self) -> None:
-        """What a search would find, for the judge; until all is settled."""
-        while self._loop.time() < ACTIVE_S + QUIET.total_seconds():
+        """What a search would find, for the judge."""
+        while True:
             self.note_matches()
-            await asyncio.sleep(60)
+            await asyncio.sleep(20)
 
     def note_matches(self) -> None:
         now = self._loop.time()
@@ -277,7 +277,6 @@ class World:
             if self._loop.time() > deadline:
                 self.scene.judge.violation("not at rest hours after the last trouble")
                 return
-            self.note_matches()
             await asyncio.sleep(30)
 
     def _judge(self) -> None:
