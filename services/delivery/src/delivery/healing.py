@@ -11,6 +11,7 @@ from datetime import timedelta
 from common import log
 from common.catalog import apps_of
 
+from delivery.domain.block import carries
 from delivery.domain.note import Marker, StoredNote
 from delivery.domain.plan import is_by_us
 from delivery.domain.row import Known, Written
@@ -33,7 +34,7 @@ async def heal(needs: Needs, working: Working) -> None:
         if app is None:
             # It may come back, and then nobody else would look.
             known = replace(known, heal_at=working.now() + _NOT_CONNECTED_PAUSE)
-        elif known.lost is None:
+        else:
             access = await needs.settings.crm_access(working.row.key.workspace_id, app)
             for person_id in await _persons(needs, access, known):
                 for period in _periods(known):
@@ -89,6 +90,13 @@ async def _heal_notes(
     found = await needs.crm.notes_marked(access, person_id, marker, since, deadline)
     recorded = known.note if known.note and known.note.period == period else None
     kept, surplus = _sorted(found, access, recorded.id if recorded else None)
+    lost = known.lost is not None and period is None
+    if recorded is not None and kept is None:
+        stored = await needs.crm.note(access, recorded.id, deadline)
+        lost = stored is None or not carries(stored.body, marker)
+    if lost:
+        # People deleted ours or made it theirs; a late second one must not take its place.
+        kept, surplus = None, [note for note in found if is_by_us(note, access.user_id)]
     for note in surplus:
         await needs.crm.delete_note(access, note.id, deadline)
         _log.info("delivery.healed", kind="note", conversation=key.conversation_id)

@@ -84,6 +84,9 @@ class Writing:
         verdict = await self._note()
         if activity and self.known.note is not None:
             await self._activity()
+            if self.known.activity is None:
+                # A removal makes none; whoever asks for that reply next still has to.
+                return replace(verdict, through=None)
         return verdict
 
     @property

@@ -97,8 +97,8 @@ def known_columns(known: Known) -> dict[str, Any]:
         "lost": known.lost,
         **_update_columns("lost_through", known.lost_through),
         "handed_over": known.handed_over,
-        "heal_at": known.heal_at,
         "heal_periods": list(known.heal_periods),
+        "heal_at": known.heal_at,  # the last one: `save` relies on it
     }
 
 

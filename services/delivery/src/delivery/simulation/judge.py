@@ -19,6 +19,7 @@ from delivery.simulation.time import EPOCH
 QUIET = timedelta(minutes=15)
 LOOK_GOOD_FOR_S = 1.0
 CALL_S = 20.0
+SAMPLED_EVERY_S = 20.0  # how often it is noted whom a search would find
 # An outcome may rest on what was so at any time during its attempt, and on what settings had
 # answered up to a minute before it.
 ATTEMPT_S = 120.0 + 60.0
@@ -193,7 +194,7 @@ class Judge:
         ]
         if kind == "activity" and any(n.kind == kind and (n.gone or n.taken) for n in made):
             return True  # one that people deleted or took over is theirs, and no other is made
-        found = self.matches[account.id, talk].between(since, at)
+        found = self.matches[account.id, talk].between(since, at + SAMPLED_EVERY_S)
         match outcome.outcome:
             case Outcome.SYNC_OFF:
                 return False in self.toggle.between(since, at)

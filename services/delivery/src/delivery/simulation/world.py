@@ -12,7 +12,7 @@ from common.updates import Update
 
 from delivery.domain.conversation import Message
 from delivery.ports import LedgerAway, RetryLater
-from delivery.simulation.judge import QUIET, Track
+from delivery.simulation.judge import QUIET, SAMPLED_EVERY_S, Track
 from delivery.simulation.meddling import Meddling
 from delivery.simulation.peers import ADMIN, WORKSPACE, Talk, Truth
 from delivery.simulation.replica import Replica, Scene
@@ -251,7 +251,7 @@ class World:
         """What a search would find, for the judge."""
         while True:
             self.note_matches()
-            await asyncio.sleep(20)
+            await asyncio.sleep(SAMPLED_EVERY_S)
 
     def note_matches(self) -> None:
         now = self._loop.time()
