@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.faults]
 NewLog = Callable[..., Awaitable[Any]]
 
 CLOCKS_AHEAD_S = {"a": 300.0, "b": -300.0}
-STALLED = {"LULL_DEBOUNCE_STALLED_AFTER_S": "10"}
+STALLED = {"LULL_DEBOUNCE_STALLED_AFTER_S": "12"}
 SESSION_S = 6.0  # as the fixture sets it
 WRITTEN_AT_ONCE = 250
 
@@ -72,7 +72,11 @@ async def test_two_replicas_under_every_fault_lose_nothing_and_are_never_early(
     async def up(name: str) -> Any:
         return await log.started(name, ahead_s=CLOCKS_AHEAD_S[name], **STALLED)
 
-    running = {name: await up(name) for name in CLOCKS_AHEAD_S}
+    async def says_so_and_lives(replica: Any) -> None:
+        await replica.until_answers("/readyz", 503, "Kafka does not answer")
+        assert (await replica.get("/healthz"))[0] == 200
+
+    running = dict(zip("ab", await asyncio.gather(up("a"), up("b")), strict=True))
     traffic = Traffic(log, plan, random.Random(seed))
     flowing = asyncio.create_task(traffic.flow())
     try:
@@ -92,9 +96,7 @@ async def test_two_replicas_under_every_fault_lose_nothing_and_are_never_early(
         running["a"].process.send_signal(signal.SIGCONT)
 
         own_kafka.send(signal.SIGKILL)
-        for replica in running.values():
-            await replica.until_answers("/readyz", 503, "Kafka does not answer")
-            assert (await replica.get("/healthz"))[0] == 200
+        await asyncio.gather(*(says_so_and_lives(replica) for replica in running.values()))
         await own_kafka.restart()
         for replica in running.values():
             await replica.until_answers("/readyz", 200)
