@@ -43,6 +43,7 @@ def _ours(load: Load, run: str, folder: Path) -> dict[str, str]:
         "LULL_KAFKA_TOPIC_PREFIX": load.prefix,
         "LULL_QUIET_PERIOD_S": str(load.quiet_ms / 1000),
         "LULL_DEBOUNCE_HEALTH_PORT": "0",
+        "LULL_DEBOUNCE_PORT": "0",
         "LULL_DEBOUNCE_INSTANCE_ID": "bench",
     }
 
