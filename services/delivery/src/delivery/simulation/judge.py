@@ -163,7 +163,8 @@ class Judge:
         """The last reply is in the CRM, or the reason told for its absence holds."""
         all_told = [o for o in self._outcomes() if o.conversation_id == talk]
         told = [o for o in all_told if _seconds(o) >= said_at]
-        if not told and False in self.installed.between(said_at, said_at + 3600):
+        asked = any(o.triggers[0] in (Trigger.QUIET, Trigger.BACKFILL) for o in told)
+        if not asked and False in self.installed.between(said_at, said_at + 3600):
             return  # nobody was asked
         told = told or all_told[-1:]
         kinds: tuple[Kind, ...] = ("note", "activity") if activity else ("note",)

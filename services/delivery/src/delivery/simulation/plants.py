@@ -34,7 +34,7 @@ def _replaced(owner: Any, name: str, wrong: Any) -> Plant:
     return plant
 
 
-_next_step, _probe = plan.next_step, Writing._probe
+_next_step = plan.next_step
 
 
 def _no_probe(known: Known, *args: Any, **rest: Any) -> plan.Step:
@@ -64,11 +64,6 @@ def _outcome_dropped(row: Row, result: Result, now: datetime) -> Row:
     return replace(answered, outcomes=answered.outcomes[-1:])
 
 
-def _answered_lowered(row: Row, result: Result, now: datetime) -> Row:
-    answered = finished(row, result, now)
-    return replace(answered, answered_through=None)
-
-
 def _answered_raised(row: Row, result: Result, now: datetime) -> Row:
     """To whatever is open, answered or not."""
     answered = finished(row, result, now)
@@ -88,11 +83,6 @@ def _by_prefix(marker: Marker) -> re.Pattern[str]:
     return re.compile(re.escape(str(marker)[:-1]) + r"[0-9/]*\]")
 
 
-def _any_token_will_do(self: Any, claim: Any) -> Any:
-    """The lease is not checked before anything is saved or finished."""
-    return self.rows[claim.row.key]
-
-
 async def _lease_not_checked(self: Writing) -> None:
     await judging.look_again(self.needs, self.working)
 
@@ -107,20 +97,6 @@ def _quiet_not_checked(working: Working, conversation: Any, _: Any) -> None:
     judging.judge_by_conversation(working, conversation, timedelta(0))
 
 
-async def _one_probe(self: Writing, kind: Any) -> bool:
-    """The first look that finds nothing counts, as soon as it likes."""
-    known = self.known
-    sought = known.unknown_note if kind == "note" else known.unknown_activity
-    if sought is not None:
-        early = replace(sought, started_at=sought.started_at.replace(year=2025), probes=1)
-        self.known = (
-            replace(known, unknown_note=early)
-            if kind == "note"
-            else replace(known, unknown_activity=early)
-        )
-    return await _probe(self, kind)
-
-
 def _healing_forgotten(self: Writing) -> None:
     return None
 
@@ -133,13 +109,11 @@ def _owned_for_ever(stored: str, marker: Marker, note: Any) -> plan.Rewrite:
 PLANTS: dict[str, Plant] = {
     "none": nullcontext,
     "no probe": _replaced(plan, "next_step", _no_probe),
-    "one early probe": _replaced(Writing, "_probe", _one_probe),
     "unknown_write cleared on retry": _replaced(ledger, "finished", _cleared_on_retry),
     "requested time instead of counters": _replaced(ledger, "finished", _answers_all),
     "outcome dropped on finish": _replaced(ledger, "finished", _outcome_dropped),
     "answered_through raised over open ones": _replaced(ledger, "finished", _answered_raised),
     "marker matched by prefix": _replaced(block, "_pattern", _by_prefix),
-    "lease token not checked": _replaced(ledger.Database, "held", _any_token_will_do),
     "toggle look skipped": _replaced(Writing, "_clear_to_send", _toggle_not_looked_at),
     "quiet not checked on fresh data": _replaced(
         attempt, "judge_by_conversation", _quiet_not_checked
@@ -147,5 +121,4 @@ PLANTS: dict[str, Plant] = {
     "healing forgotten": _replaced(Writing, "_heal_at", _healing_forgotten),
     "people's edits overwritten": _replaced(plan, "rewritten", _owned_for_ever),
     "lease not checked before send": _replaced(Writing, "_clear_to_send", _lease_not_checked),
-    "answered_through lowered": _replaced(ledger, "finished", _answered_lowered),
 }
