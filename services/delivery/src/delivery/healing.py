@@ -1,7 +1,7 @@
 """Ten minutes after an unknown end: a create that took effect late after all is taken back.
 
 Surplus notes and activities with exactly our marker and by our user are deleted; the recorded one
-is kept, or where none is recorded the oldest is.
+is kept, or where none is recorded the first one found is: the oldest, unless at several persons.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _NOT_CONNECTED_PAUSE = timedelta(hours=1)
 
 
 async def heal(needs: Needs, working: Working) -> None:
-    """Look the row's person over; what cannot be done now is done ten minutes later."""
+    """Look the row's persons over; what cannot be done now is done ten minutes later."""
     known = working.known
     try:
         app = await _app(needs, working)
@@ -36,13 +36,12 @@ async def heal(needs: Needs, working: Working) -> None:
             known = replace(known, heal_at=working.now() + _NOT_CONNECTED_PAUSE)
         else:
             access = await needs.settings.crm_access(working.row.key.workspace_id, app)
-            for person_id in await _persons(needs, access, known):
-                for period in _periods(known):
-                    known = await _heal_notes(needs, working, access, known, person_id, period)
-                if needs.crm.has_activity:
-                    known = await _heal_activities(needs, working, access, known, person_id)
-        if app is not None:
-            known = replace(known, heal_periods=())
+            persons = await _persons(needs, access, known)
+            for period in _periods(known):
+                known = await _heal_notes(needs, working, access, known, persons, period)
+            if needs.crm.has_activity:
+                known = await _heal_activities(needs, working, access, known, persons)
+            known = replace(known, heal_periods=(), heal_persons=())
     except (RetryLater, TokenRejected, ReconnectNeeded, GiveUp, Gone) as error:
         _log.warning("delivery.healing_postponed", error=type(error).__name__)
         known = replace(working.known, heal_at=working.now() + needs.limits.heal_after)
@@ -59,14 +58,22 @@ async def _app(needs: Needs, working: Working) -> str | None:
 
 
 async def _persons(needs: Needs, access: CrmAccess, known: Known) -> list[str]:
-    """The recorded person, and the note's own: a merge may have left no other trace."""
-    persons: list[str] = []
-    if known.person_id is not None:
-        state = await needs.crm.person(access, known.person_id, needs.limits.call_deadline)
+    """Wherever we wrote or tried to: a late note need not be at the recorded person.
+
+    The note and the activity say where they are now: a merge may have left no other trace.
+    """
+    deadline, persons = needs.limits.call_deadline, list[str]()
+    unknown = [u.person_id for u in (known.unknown_note, known.unknown_activity) if u is not None]
+    for person_id in dict.fromkeys((known.person_id, *unknown, *known.heal_persons)):
+        state = await needs.crm.person(access, person_id, deadline) if person_id else None
         persons += [state.id] if state else []
+    records = []
     if known.note is not None:
-        note = await needs.crm.note(access, known.note.id, needs.limits.call_deadline)
-        persons += [note.person_id] if note and note.person_id else []
+        records.append(await needs.crm.note(access, known.note.id, deadline))
+    if known.activity is not None:
+        crm = as_activity_crm(needs.crm)
+        records.append(await crm.activity(access, known.activity.id, deadline))
+    persons += [record.person_id for record in records if record and record.person_id]
     return list(dict.fromkeys(persons))
 
 
@@ -81,13 +88,17 @@ async def _heal_notes(
     working: Working,
     access: CrmAccess,
     known: Known,
-    person_id: str,
+    persons: Sequence[str],
     period: int | None,
 ) -> Known:
     key, deadline = working.row.key, needs.limits.call_deadline
     marker = Marker(key.workspace_id, key.conversation_id, period)
     since = working.now() - _LOOK_BACK
-    found = await needs.crm.notes_marked(access, person_id, marker, since, deadline)
+    found = [
+        note
+        for person_id in persons
+        for note in await needs.crm.notes_marked(access, person_id, marker, since, deadline)
+    ]
     recorded = known.note if known.note and known.note.period == period else None
     kept, surplus = _sorted(found, access, recorded.id if recorded else None)
     lost = known.lost is not None and period is None
@@ -106,12 +117,16 @@ async def _heal_notes(
 
 
 async def _heal_activities(
-    needs: Needs, working: Working, access: CrmAccess, known: Known, person_id: str
+    needs: Needs, working: Working, access: CrmAccess, known: Known, persons: Sequence[str]
 ) -> Known:
     key, deadline, crm = working.row.key, needs.limits.call_deadline, as_activity_crm(needs.crm)
     marker = Marker(key.workspace_id, key.conversation_id)
     since = working.now() - _LOOK_BACK
-    found = await crm.activities_marked(access, person_id, marker, since, deadline)
+    found = [
+        activity
+        for person_id in persons
+        for activity in await crm.activities_marked(access, person_id, marker, since, deadline)
+    ]
     kept, surplus = _sorted(found, access, known.activity.id if known.activity else None)
     for activity in surplus:
         await crm.delete_activity(access, activity.id, deadline)

@@ -357,11 +357,7 @@ class Writing:
     def _settle(self, kind: Kind, written: Written | None) -> None:
         """The unknown end is known now. What was sent may still arrive late, so heal later."""
         self.unknown_end_before = True
-        unknown = self.known.unknown_note
-        if kind == "note" and unknown is not None and unknown.period is not None:
-            # By then the conversation's note may be that of a later period.
-            periods = dict.fromkeys((*self.known.heal_periods, unknown.period))
-            self.known = replace(self.known, heal_periods=tuple(periods))
+        self.known = plan.remember(self.known, kind)
         if kind == "note":
             self.known = replace(self.known, note=written or self.known.note, unknown_note=None)
         else:

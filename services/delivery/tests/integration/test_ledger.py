@@ -157,6 +157,8 @@ async def test_all_that_is_known_survives_the_way_through_the_database(pool: asy
         lost_through=Update(AT, 2),
         handed_over=1,
         heal_at=AT,
+        heal_periods=(1, 3),
+        heal_persons=("500", "501"),
     )
     await ledger.save(claim, known)
     row = await ledger.read(key())
@@ -211,7 +213,7 @@ async def test_a_released_row_is_ready_at_once_and_no_longer_ones_own(pool: asyn
 
 async def test_migrating_twice_at_once_and_again_is_safe(fresh_dsn: str) -> None:
     results: list[Any] = await asyncio.gather(*(schema.migrate(fresh_dsn) for _ in range(4)))
-    assert sorted(str(before) for before, _ in results) == ["0002"] * 3 + ["None"]
+    assert sorted(str(before) for before, _ in results) == ["0003"] * 3 + ["None"]
     assert await schema.migrate(fresh_dsn) == (schema.head(), schema.head())
 
 

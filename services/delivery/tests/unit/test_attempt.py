@@ -522,6 +522,23 @@ async def test_healing_deletes_surplus_notes_and_keeps_the_recorded_one() -> Non
     assert world.row.known.heal_at is None
 
 
+@pytest.mark.parametrize("end", [UnknownEnd("timeout"), GiveUp("http_400")])
+async def test_healing_looks_where_a_create_was_tried_though_no_person_is_recorded(
+    end: Exception,
+) -> None:
+    world = asked(known=Known(unknown_note=UnknownWrite("501", None, NOW, SAID, probes=1)))
+    world.monotonic += 31
+    world.fails["create_note"] = [end]
+    await world.attempt()
+    assert (world.row.known.person_id, world.row.known.note) == (None, None)
+    body = f"<p>{Marker('wk1', '1')} x</p><p>{Marker('wk1', '1')}</p>"
+    world.notes |= {"66": body, "88": body}
+    world.installation = INSTALLATION.model_copy(update={"transcript_sync": False})
+    world.monotonic += 700
+    await world.attempt()
+    assert set(world.notes) == {"66"}
+
+
 async def test_healing_that_fails_is_done_later() -> None:
     world = asked()
     await world.attempt()

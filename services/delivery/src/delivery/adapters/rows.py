@@ -25,7 +25,7 @@ COLUMNS = """
     waiting, reason, attempts, failing_since, looks, person_id, note_id, note_period,
     note_through_at, note_through_part, activity_id, activity_through_at, activity_through_part,
     unknown_write, unknown_activity, lost, lost_through_at, lost_through_part, handed_over, heal_at,
-    heal_periods,
+    heal_periods, heal_persons,
     lease_token, lease_until > now() AS leased, now() AS at
 """
 
@@ -98,6 +98,7 @@ def known_columns(known: Known) -> dict[str, Any]:
         **_update_columns("lost_through", known.lost_through),
         "handed_over": known.handed_over,
         "heal_periods": list(known.heal_periods),
+        "heal_persons": list(known.heal_persons),
         "heal_at": known.heal_at,  # the last one: `save` relies on it
     }
 
@@ -118,6 +119,7 @@ def _known(record: Mapping[str, Any]) -> Known:
         handed_over=record["handed_over"],
         heal_at=record["heal_at"],
         heal_periods=tuple(record["heal_periods"]),
+        heal_persons=tuple(record["heal_persons"]),
     )
 
 

@@ -86,6 +86,22 @@ def lose(known: Known, how: Lost, newest: Update | None) -> Known:
     )
 
 
+def remember(known: Known, kind: Kind) -> Known:
+    """Where healing must look for this create of unknown end once it is cleared.
+
+    By then the recorded note may be of a later period or at another person, or there may be none.
+    """
+    unknown = known.unknown_note if kind == "note" else known.unknown_activity
+    if unknown is None:
+        return known
+    periods = () if unknown.period is None else (unknown.period,)
+    return replace(
+        known,
+        heal_periods=tuple(dict.fromkeys((*known.heal_periods, *periods))),
+        heal_persons=tuple(dict.fromkeys((*known.heal_persons, unknown.person_id))),
+    )
+
+
 def visible_at(unknown: UnknownWrite, deadline: timedelta, visible_after: timedelta) -> datetime:
     """From when on a probe would see the write, had it taken effect."""
     return unknown.started_at + deadline + visible_after

@@ -80,6 +80,7 @@ class Known:
     handed_over: int = 0  # how many notes of this conversation people made theirs
     heal_at: datetime | None = None  # look for surplus notes then
     heal_periods: tuple[int, ...] = ()  # policy `new`: and of these periods
+    heal_persons: tuple[str, ...] = ()  # and at these persons, where creates ended unknown
 
 
 class Waiting(StrEnum):

@@ -1,0 +1,84 @@
+"""Healing finds late second notes wherever they may be, and knows which one to keep."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from delivery.domain.backoff import Schedule
+from delivery.domain.note import Marker, StoredNote
+from delivery.domain.row import Key, Known, Written
+from delivery.healing import heal
+from delivery.ports import CrmAccess, PersonState
+from delivery.working import Limits
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+KEY = Key("wk1", "1", "pipedrive", "42001")
+MARKER = Marker("wk1", "1")
+
+
+class World:
+    """Settings and a CRM that holds notes and activities of ours: the person of each, by id."""
+
+    has_activity = True
+
+    def __init__(self, notes: Mapping[str, str], activities: Mapping[str, str]) -> None:
+        self.notes = dict(notes)
+        self.activities = dict(activities)
+
+    async def installation(self, *_: str) -> Any:
+        return SimpleNamespace(crm_account="42001")
+
+    async def crm_access(self, *_: str) -> CrmAccess:
+        return CrmAccess("t", "https://crm", "42001", "9", NOW)
+
+    async def person(self, _: CrmAccess, person_id: str, __: timedelta) -> PersonState | None:
+        alive = person_id in {*self.notes.values(), *self.activities.values()}
+        return PersonState(person_id) if alive else None
+
+    async def note(self, _: CrmAccess, id_: str, __: timedelta) -> StoredNote | None:
+        return _stored(id_, self.notes[id_]) if id_ in self.notes else None
+
+    async def activity(self, _: CrmAccess, id_: str, __: timedelta) -> StoredNote | None:
+        return _stored(id_, self.activities[id_]) if id_ in self.activities else None
+
+    async def notes_marked(self, _: CrmAccess, person: str, *__: object) -> list[StoredNote]:
+        return [_stored(id_, at) for id_, at in self.notes.items() if at == person]
+
+    async def activities_marked(self, _: CrmAccess, person: str, *__: object) -> list[StoredNote]:
+        return [_stored(id_, at) for id_, at in self.activities.items() if at == person]
+
+    async def delete_note(self, _: CrmAccess, id_: str, __: timedelta) -> None:
+        del self.notes[id_]
+
+    async def delete_activity(self, _: CrmAccess, id_: str, __: timedelta) -> None:
+        del self.activities[id_]
+
+    async def heal(self, known: Known) -> Known:
+        limits = Limits(timedelta(minutes=15), timedelta(seconds=20), Schedule())
+        needs: Any = SimpleNamespace(settings=self, crm=self, limits=limits)
+        row = SimpleNamespace(key=KEY)
+        working: Any = SimpleNamespace(known=known, row=row, now=lambda: NOW, healed_at=None)
+        await heal(needs, working)
+        healed: Known = working.known
+        return healed
+
+
+def _stored(id_: str, person: str) -> StoredNote:
+    return StoredNote(id_, f"<p>{MARKER} x</p><p>{MARKER}</p>", "9", person)
+
+
+async def test_the_activity_tells_where_a_merged_person_went_when_people_deleted_the_note() -> None:
+    world = World({"66": "502", "67": "502"}, {"11": "502", "12": "502"})
+    await world.heal(Known("501", Written("77", None, None), Written("11", None, None)))
+    assert (world.notes, world.activities) == ({}, {"11": "502"})
+
+
+async def test_a_late_note_at_another_person_than_the_recorded_one_is_surplus() -> None:
+    world = World({"66": "501", "77": "502"}, {"12": "501", "11": "502"})
+    known = Known(
+        "502", Written("77", None, None), Written("11", None, None), heal_persons=("501",)
+    )
+    healed = await world.heal(known)
+    assert (world.notes, world.activities) == ({"77": "502"}, {"11": "502"})
+    assert healed.heal_persons == ()
