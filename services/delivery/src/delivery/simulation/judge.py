@@ -172,7 +172,7 @@ class Judge:
             # The connection may have led elsewhere since.
             if any(self._shown(kind, talk, text, account) for account in accounts.values()):
                 continue
-            if any(self._holds(kind, o, accounts[o.crm_account]) for o in told):
+            if any(self._holds(kind, text, o, accounts[o.crm_account]) for o in told):
                 continue
             ends = [f"{o.outcome}({o.reason})" if o.reason else str(o.outcome) for o in told]
             self.violation(f"the {kind} of {talk} lacks {text}, and yet {ends}")
@@ -185,7 +185,7 @@ class Judge:
             for note in account.live(kind, marker)
         )
 
-    def _holds(self, kind: Kind, outcome: DeliveryOutcome, account: Account) -> bool:
+    def _holds(self, kind: Kind, text: str, outcome: DeliveryOutcome, account: Account) -> bool:
         talk, at = outcome.conversation_id, _seconds(outcome)
         since = at - ATTEMPT_S
         made = [
@@ -212,7 +212,10 @@ class Judge:
             case Outcome.LEFT_DELETED:
                 return any(note.gone == "people" for note in made)
             case Outcome.DELIVERED | Outcome.UPDATED | Outcome.ALREADY_THERE | Outcome.UP_TO_DATE:
-                return self.meddled.get((account.id, talk), -1.0) >= since
+                # It stood there, however long the activity beside it took afterwards.
+                theirs = (n for n in made if n.kind == kind and (n.gone == "people" or n.taken))
+                shown = any(text in note.body for note in theirs)
+                return shown or self.meddled.get((account.id, talk), -1.0) >= since
         return False
 
 
