@@ -338,7 +338,9 @@ class Writing:
             raise Postponed(Wait(Waiting.PROBE, at, "unknown_end"))
         found, person_id = await self._marked(kind, unknown)
         if found:
-            written = Written(found[0].id, unknown.period, unknown.through)
+            # It may be an earlier create's, landed late, with an older text.
+            through = None if self.known.heal_persons else unknown.through
+            written = Written(found[0].id, unknown.period, through)
             self._settle(kind, written)
             self.known = replace(self.known, person_id=person_id)
             return True

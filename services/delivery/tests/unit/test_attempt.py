@@ -539,6 +539,18 @@ async def test_healing_looks_where_a_create_was_tried_though_no_person_is_record
     assert set(world.notes) == {"66"}
 
 
+async def test_an_adopted_note_of_an_earlier_create_is_brought_up_to_date() -> None:
+    unknown = UnknownWrite("501", None, NOW, SAID)
+    world = asked(known=Known(unknown_note=unknown, heal_persons=("501",)))
+    other = asked()
+    await other.attempt()
+    world.notes["70"] = other.notes["77"].replace("hello", "older")
+    world.monotonic += 31
+    await world.attempt()
+    assert world.outcomes() == [Outcome.UPDATED]
+    assert "hello" in world.notes["70"]
+
+
 async def test_healing_that_fails_is_done_later() -> None:
     world = asked()
     await world.attempt()
