@@ -89,7 +89,6 @@ class CarefulConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
     loop: Loop
     need: Need
     _stopping: bool = False
-    _revoking: bool = False
     _joined: bool = False
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
     _interrupted: asyncio.Event = field(default_factory=asyncio.Event)
@@ -99,14 +98,14 @@ class CarefulConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._idle.set()
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        self._revoking, self._joined = True, False
+        self._joined = False
         self._interrupted.set()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), REVOKE_WAIT_S)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         _log.info("kafka.assigned", partitions=sorted(tp.partition for tp in assigned))
-        self._revoking, self._joined = False, True
+        self._joined = True
         if not self._stopping:
             self._interrupted.clear()
 

@@ -3,7 +3,6 @@
 import base64
 import json
 import secrets
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -137,11 +136,3 @@ def from_file(path: Path) -> dict[str, str]:
     lines = (line.strip() for line in path.read_text().splitlines())
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
     return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-def merged(*parts: Mapping[str, str]) -> dict[str, str]:
-    """Later parts win."""
-    whole: dict[str, str] = {}
-    for part in parts:
-        whole |= part
-    return whole

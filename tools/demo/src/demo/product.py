@@ -1,26 +1,20 @@
 """The product's processes on one machine: started in order, watched, killed, restarted, stopped."""
 
-import json
-import os
-import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import httpx
 from devstack import DevStack, DevStackError, Stack, ensure_database
 from devstack.supervise import Program, Server
 
-from demo.environment import Ports, Tokens, local, merged, services, simulated_vendors
+from demo.environment import Ports, Tokens, local, services, simulated_vendors
 
 SERVICES: Final = ("ingest", "debounce", "delivery", "settings")
 SERVERS: Final = ("kafka", "postgres")
 READY_WITHIN_S: Final = 60.0
-# Intercom tries once more after a minute; here the wait only has to outlast a service's restart.
-WEBHOOK_RETRY_S: Final = 12.0
 
 
 class Product:
@@ -32,10 +26,8 @@ class Product:
         *,
         quiet_period_s: float,
         ports: Ports | None = None,
-        live: Mapping[str, str] | None = None,
-        extra: Mapping[str, str] | None = None,
+        live: dict[str, str] | None = None,
         on_progress: Callable[[str], None] = lambda line: None,
-        durable: bool = True,
     ) -> None:
         """Nothing is started yet.
 
@@ -44,9 +36,7 @@ class Product:
             quiet_period_s: 900 in production; shorter only to be watched.
             ports: free ones unless given.
             live: variables with real vendors' credentials; the simulators are left out then.
-            extra: variables for the services that win over all others.
             on_progress: gets a line now and then.
-            durable: False lets PostgreSQL skip fsync, for tests.
 
         """
         self.folder = folder
@@ -55,9 +45,8 @@ class Product:
         self.tokens = Tokens.kept_in(folder)
         self.simulators = None if live is not None else local(self.ports.simulators)
         self._live = live
-        self._extra = extra or {}
         self._say = on_progress
-        self._devstack = DevStack(folder / "data", on_progress=on_progress, durable=durable)
+        self._devstack = DevStack(folder / "data", on_progress=on_progress)
         self._running: dict[str, Server] = {}
         self._environment: dict[str, str] = {}
         self.stack: Stack | None = None
@@ -104,7 +93,7 @@ class Product:
         elif name == "postgres":
             self._devstack.kill_postgres()
         else:
-            os.kill(self._running[name].pid, signal.SIGKILL)
+            self._running[name].kill()
 
     def is_running(self, name: str) -> bool:
         return name in self._running and self._running[name].is_running()
@@ -118,7 +107,7 @@ class Product:
         else:
             if name in self._running:
                 self._running.pop(name).stop()
-            self._running[name] = self._server(name, [*self._module(name)])
+            self._running[name] = self._server(name, self._module(name))
 
     def wait_ready(self, name: str) -> None:
         url = f"{self.health_url(name)}{'/_control/health' if name == 'simulators' else '/readyz'}"
@@ -143,22 +132,6 @@ class Product:
         self._running.clear()
         self._devstack.stop()
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
     def _variables(self, stack: Stack) -> dict[str, str]:
         databases = {
             name: ensure_database(stack.postgres_dsn, f"lull_{name}", f"lull_{name}", password)
@@ -167,18 +140,15 @@ class Product:
                 ("delivery", self.tokens.delivery),
             )
         }
-        return merged(
-            services(
-                self.ports,
-                self.tokens,
-                kafka=stack.kafka_bootstrap,
-                settings_database=databases["settings"],
-                delivery_database=databases["delivery"],
-                quiet_period_s=self.quiet_period_s,
-            ),
-            simulated_vendors(self.simulators) if self.simulators else self._live or {},
-            self._extra,
+        ours = services(
+            self.ports,
+            self.tokens,
+            kafka=stack.kafka_bootstrap,
+            settings_database=databases["settings"],
+            delivery_database=databases["delivery"],
+            quiet_period_s=self.quiet_period_s,
         )
+        return ours | (simulated_vendors(self.simulators) if self.simulators else self._live or {})
 
     def _module(self, name: str) -> list[str]:
         if name == "simulators":
@@ -208,13 +178,3 @@ def _answers(url: str) -> bool:
         return httpx.get(url, timeout=2, trust_env=False).is_success
     except httpx.HTTPError:
         return False
-
-
-def health(product: Product, name: str) -> dict[str, object]:
-    """What a service says of itself on `/readyz`; for people and for failing demos."""
-    try:
-        answer = httpx.get(f"{product.health_url(name)}/readyz", timeout=2, trust_env=False)
-        body: dict[str, object] = json.loads(answer.text)
-    except (httpx.HTTPError, ValueError) as error:
-        return {"status": f"no answer ({type(error).__name__})"}
-    return body
