@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -371,14 +372,68 @@ async def test_a_removal_rewrites_a_note_that_is_otherwise_up_to_date() -> None:
     await world.attempt()
     request = Request(2, Trigger.REMOVED, "hubspot", NOW)
     world.row = replace(world.row, wanted=2, requests=(request,), outcomes=())
-    world.conversation = replace(world.conversation, read_at=NOW + timedelta(hours=1))
+    (said,) = world.conversation.messages
+    removed = replace(said, text="", redacted=True, update=None)
+    world.conversation = replace(world.conversation, messages=(removed,))
     await world.attempt()
     assert world.outcomes() == [Outcome.UPDATED]
+    assert "(message removed)" in world.notes["77"]
     world.row = replace(world.row, requests=(request,), outcomes=())
     world.fails["conversation"] = [Gone()]
     await world.attempt()
     assert world.outcomes() == [Outcome.CONVERSATION_GONE]
     assert "77" in world.notes
+
+
+async def test_nothing_is_written_where_only_the_clock_moved_on() -> None:
+    world = asked()
+    await world.attempt()
+    request = Request(2, Trigger.REMOVED, "hubspot", NOW)
+    world.row = replace(world.row, wanted=2, requests=(request,), outcomes=())
+    world.conversation = replace(world.conversation, read_at=NOW + timedelta(hours=1))
+    await world.attempt()
+    assert world.outcomes() == [Outcome.ALREADY_THERE]
+    assert "update_note" not in world.log
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_switch_at_any_step_of_an_attempt_counts_until_the_request_is_sent(
+    known: bool,
+) -> None:
+    """Promise 7: what is sent was allowed by an answer of settings of the last second."""
+
+    def prepared() -> World:
+        world = asked()
+        if known:
+            world.row = replace(world.row, known=noted(world))
+            world.notes["77"] = f"<p>{Marker('wk1', '1')} x</p><p>x {Marker('wk1', '1')}</p>"
+        return world
+
+    unhurried = prepared()
+    await unhurried.attempt()
+    steps, write = unhurried.log, "update_note" if known else "create_note"
+    ends = []
+    for flipped_at in range(len(steps)):
+        world = prepared()
+        off = INSTALLATION.model_copy(update={"transcript_sync": False})
+
+        def step(name: str, world: World = world, at: int = flipped_at, off: Any = off) -> None:
+            world.monotonic += 0.3
+            if len(world.log) == at + 1:
+                world.installation = off
+            if name == write:
+                last_look = len(world.log) - 1 - world.log[::-1].index("look")
+                assert at >= last_look
+                assert len(world.log) - last_look <= 3  # steps of 0.3 s
+
+        for name in set(steps):
+            world.when[name] = partial(step, name)
+        await world.attempt()
+        assert world.outcomes() in ([Outcome.SYNC_OFF], [unhurried.outcomes()[0]])
+        assert world.row.known.unknown_note is None
+        ends.append(write in world.log)
+    # Off before the last answer: never sent. Off behind it: the request is on its way.
+    assert ends == [place > steps.index("look") for place in range(len(steps))]
 
 
 async def test_a_refused_token_is_renewed_once_and_then_waits_for_a_reconnect() -> None:

@@ -3,12 +3,12 @@
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import nh3
 import pytest
-from delivery.domain.block import around, carries, replaced
+from delivery.domain.block import around, carries, replaced, says_the_same
 from delivery.domain.conversation import Conversation, Message
 from delivery.domain.note import Marker
 from delivery.domain.transcript import render
@@ -29,7 +29,9 @@ OTHERS = [
 ]
 
 
-def note(text: Any = "Hello <b>", marker: Any = MARKER, *, html: Any = True) -> Any:
+def note(
+    text: Any = "Hello <b>", marker: Any = MARKER, *, html: Any = True, copied_at: Any = AT
+) -> Any:
     message = Message(0, AT, "user", "Ada & Co", text, ("a.pdf",), False, None)
     talk = Conversation("wk1", marker.conversation_id, "email", (message,), 0, None, False, (), AT)
     return render(
@@ -37,7 +39,7 @@ def note(text: Any = "Hello <b>", marker: Any = MARKER, *, html: Any = True) -> 
         marker=marker,
         link="https://app.intercom.com/a?b=1&c=2",
         time_zone="UTC",
-        copied_at=AT,
+        copied_at=copied_at,
         html=html,
         max_chars=65_536,
     )
@@ -76,6 +78,26 @@ def test_a_rewritten_block_is_found_and_replaced_whole(rewrite: Any) -> None:
     assert "<p><p>" not in after
     assert is_sound(after)
     assert replaced(after, MARKER, NEW) == after
+
+
+@pytest.mark.parametrize("rewrite", REWRITTEN.values(), ids=REWRITTEN)
+def test_a_clock_that_moved_on_is_no_change_and_a_word_is_one(rewrite: Any) -> None:
+    stored = f"<p>Mine</p>{rewrite(OLD.body)}<p>yours</p>"
+    later = note("old", copied_at=AT + timedelta(days=40, hours=3))
+    assert later.body != OLD.body
+    assert says_the_same(stored, MARKER, later)
+    assert not says_the_same(stored, MARKER, NEW)
+    assert not says_the_same("<p>Mine</p>", MARKER, later)
+
+
+@pytest.mark.parametrize("html", [True, False])
+def test_only_the_last_lines_own_time_may_differ(html: Any) -> None:
+    def quoting(day: int) -> Any:
+        said = f"Copied from Intercom on 2020-01-0{day} 10:00 +00:00 (UTC). Open the conversation"
+        return note(f"{said} for its latest state:", html=html)
+
+    assert says_the_same(quoting(1).body, MARKER, quoting(1))
+    assert not says_the_same(quoting(1).body, MARKER, quoting(2))
 
 
 @pytest.mark.parametrize("rewrite", REWRITTEN.values(), ids=REWRITTEN)

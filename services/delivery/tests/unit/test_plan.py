@@ -135,13 +135,13 @@ def test_a_period_starts_with_the_first_reply_after_a_quiet_period(
 def test_a_note_is_rewritten_within_peoples_text_and_left_without_its_markers() -> None:
     marker = Marker("wk1", "1")
 
-    def note(talk: Conversation) -> Any:
+    def note(talk: Conversation, copied_at: Any = NOW) -> Any:
         return render(
             talk,
             marker=marker,
             link="https://app.intercom.com/x",
             time_zone="UTC",
-            copied_at=NOW,
+            copied_at=copied_at,
             html=True,
             max_chars=10_000,
         )
@@ -151,7 +151,7 @@ def test_a_note_is_rewritten_within_peoples_text_and_left_without_its_markers() 
     assert rewrite is not None
     assert rewrite.changes
     assert "Mine" in rewrite.body
-    same = rewritten(before.body, marker, before)
+    same = rewritten(before.body, marker, note(conversation(0), NOW + timedelta(days=1)))
     assert same is not None
     assert not same.changes
     assert rewritten("<p>All mine</p>", marker, after) is None

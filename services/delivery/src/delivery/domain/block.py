@@ -16,9 +16,10 @@ never matches. What people write between head and tail is lost on an update: it 
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from html import unescape
 from typing import Final
 
-from delivery.domain.note import Marker, Note
+from delivery.domain.note import COPIED_ON, OPEN_IT, Marker, Note
 
 # A sanitizer may write a character as itself or as an entity.
 _OPEN: Final = r"(?:\[|&#0*91;|&#[xX]0*5[bB];|&lbrack;|&lsqb;)"
@@ -46,6 +47,9 @@ _INLINE: Final = frozenset(
     {"a", "abbr", "b", "bdi", "bdo", "code", "del", "em", "font", "i", "ins", "mark", "s", "small"}
     | {"span", "strike", "strong", "sub", "sup", "u", "wbr"}
 )
+_COPIED_AT: Final = re.compile(
+    rf"(?<={COPIED_ON.replace(' ', '')}).{{1,80}}?(?={OPEN_IT.replace(' ', '')})"
+)
 _REACH: Final = 4096  # how far from the marker its line's tags may begin
 
 
@@ -69,6 +73,26 @@ def replaced(body: str, marker: Marker, note: Note) -> str | None:
     """
     span = _span(body, marker, html=note.body.startswith("<"))
     return None if span is None else body[: span[0]] + note.body + body[span[1] :]
+
+
+def says_the_same(body: str, marker: Marker, note: Note) -> bool:
+    """Whether the block in this body shows what the note would, the time of copying aside.
+
+    Only what is read counts: a sanitizer may have written tags and entities its own way.
+    """
+    html = note.body.startswith("<")
+    return _shown(body, marker, html=html) == _shown(note.body, marker, html=html)
+
+
+def _shown(body: str, marker: Marker, *, html: bool) -> str | None:
+    """The block's visible characters, without white space and the time of copying."""
+    ends = _ends(body, marker)
+    if ends is None:
+        return None
+    block = body[slice(*ends)]
+    shown = "".join((unescape(_TAG.sub(" ", block)) if html else block).split())
+    last = shown.rfind(COPIED_ON.replace(" ", ""))
+    return shown[:last] + _COPIED_AT.sub("", shown[last:], count=1)
 
 
 def around(body: str, marker: Marker, *, html: bool) -> str | None:

@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+# The last line of our block says when it was copied, between these two; then the link.
+COPIED_ON: Final = "Copied from Intercom on"
+OPEN_IT: Final = "Open the conversation for its latest state:"
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ class Rewrite:
     """The note as it stands, with our block brought up to date in it."""
 
     body: str
-    changes: bool  # false: it says exactly this already
+    changes: bool  # false: it says this already; a clock that moved on is no change
 
 
 def rewritten(stored: str, marker: Marker, note: Note) -> Rewrite | None:
@@ -72,7 +72,9 @@ def rewritten(stored: str, marker: Marker, note: Note) -> Rewrite | None:
     if not block.carries(stored, marker):
         return None
     body = block.replaced(stored, marker, note)
-    return None if body is None else Rewrite(body, changes=body != stored)
+    if body is None:
+        return None
+    return Rewrite(body, changes=not block.says_the_same(stored, marker, note))
 
 
 def lose(known: Known, how: Lost, newest: Update | None) -> Known:

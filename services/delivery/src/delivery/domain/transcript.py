@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from delivery.domain.conversation import Conversation, Message
 from delivery.domain.forms import Form, Html, Plain, counted
-from delivery.domain.note import Marker, Note
+from delivery.domain.note import COPIED_ON, OPEN_IT, Marker, Note
 from delivery.domain.person import NAME_MAX_CHARS, role
 from delivery.domain.text import Size, boundary, harmless, one_line
 
@@ -92,11 +92,7 @@ def _who(messages: Sequence[Message]) -> str:
 
 
 def _copied(at: datetime, form: Form) -> str:
-    zone = str(form.zone)
-    return (
-        f"Copied from Intercom on {form.time(at)} ({zone})."
-        " Open the conversation for its latest state:"
-    )
+    return f"{COPIED_ON} {form.time(at)} ({form.zone}). {OPEN_IT}"
 
 
 def _fitted(conversation: Conversation, form: Form, room: Size) -> list[str]:
