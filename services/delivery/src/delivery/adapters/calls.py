@@ -121,6 +121,12 @@ def retry_after(response: httpx.Response) -> timedelta | None:
     return capped(at - now) if at and now else None
 
 
+def whole_number(response: httpx.Response, header: str) -> int | None:
+    """A header that is one; None: missing, or anything else."""
+    raw = response.headers.get(header, "").strip()
+    return int(raw) if raw.isascii() and raw.isdecimal() and len(raw) < 10 else None
+
+
 def capped(wait: timedelta) -> timedelta:
     return min(max(wait, timedelta(0)), RETRY_AFTER_CAP)
 

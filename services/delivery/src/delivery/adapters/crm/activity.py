@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from delivery.adapters.calls import Deadline, shape
 from delivery.adapters.crm.base import HttpCrm, Json
 from delivery.domain.note import Marker, Note, StoredNote
+from delivery.domain.rates import Call
 from delivery.ports import CrmAccess
 
 
@@ -42,12 +43,13 @@ class HttpActivityCrm(HttpCrm):
         self, access: CrmAccess, person_id: str, note: Note, deadline: timedelta
     ) -> str:
         path, body = self.new_activity(person_id, note)
-        return await self._create_for(access, person_id, path, body, deadline)
+        return await self._create_for(access, person_id, path, body, deadline, Call.CREATE_ACTIVITY)
 
     async def activity(
         self, access: CrmAccess, activity_id: str, deadline: timedelta
     ) -> StoredNote | None:
-        found = await self._find(access, self.activity_path(activity_id), deadline)
+        path = self.activity_path(activity_id)
+        found = await self._find(access, path, deadline, Call.ACTIVITY)
         with shape():
             return None if found is None else self.activity_in(found)
 
@@ -56,9 +58,12 @@ class HttpActivityCrm(HttpCrm):
     ) -> None:
         method, change = self.changed_activity(body, note)
         path = self.activity_path(activity_id)
-        await self._send(access, method, path, Deadline(deadline), change, write=True)
+        await self._send(
+            access, method, path, Deadline(deadline), Call.UPDATE_ACTIVITY, change, write=True
+        )
 
     async def delete_activity(
         self, access: CrmAccess, activity_id: str, deadline: timedelta
     ) -> None:
-        await self._delete(access, self.activity_path(activity_id), deadline)
+        path = self.activity_path(activity_id)
+        await self._delete(access, path, deadline, Call.DELETE_ACTIVITY)

@@ -21,8 +21,10 @@ from delivery.adapters.calls import (
     shape,
     unanswered,
 )
+from delivery.adapters.guard import Guard, Unguarded
 from delivery.domain.conversation import Contact
 from delivery.domain.note import Marker, Note, StoredNote
+from delivery.domain.rates import Call, RateLimit, Told
 from delivery.ports import CrmAccess, GiveUp, Gone, PersonState, RetryLater, TokenRejected
 
 Json = dict[str, Any]
@@ -42,12 +44,14 @@ class HttpCrm(ABC):
     note_max_bytes: int | None = None
     visible_after: timedelta
     has_activity = False
+    limits: ClassVar[tuple[RateLimit, ...]]  # the one that a plain 429 is taken for comes first
     rate_limit_wait: timedelta  # after a 429 that says nothing about when
     person_query: ClassVar[Mapping[str, str]] = {}  # what reading one asks for
     note_query: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, client: httpx.AsyncClient | None = None) -> None:
         self._client = client or new_client()
+        self.guard: Guard = Unguarded()
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -102,13 +106,21 @@ class HttpCrm(ABC):
         """How long a 429 without Retry-After is waited out, by the vendor's own headers."""
         return self.rate_limit_wait
 
+    def limit_hit(self, response: httpx.Response) -> str:
+        """The name of the limit that a 429 is about."""
+        return self.limits[0].name
+
+    def told(self, response: httpx.Response) -> Sequence[Told]:
+        """What an answer's headers say about our limits, whatever its status."""
+        return ()
+
     # The calls.
 
     async def person(
         self, access: CrmAccess, person_id: str, deadline: timedelta
     ) -> PersonState | None:
         path = self.person_path(person_id)
-        found = await self._find(access, path, deadline, self.person_query)
+        found = await self._find(access, path, deadline, Call.PERSON, self.person_query)
         with shape():
             return None if found is None else self.person_in(found)
 
@@ -116,10 +128,11 @@ class HttpCrm(ABC):
         self, access: CrmAccess, person_id: str, note: Note, deadline: timedelta
     ) -> str:
         path, body = self.new_note(person_id, note)
-        return await self._create_for(access, person_id, path, body, deadline)
+        return await self._create_for(access, person_id, path, body, deadline, Call.CREATE_NOTE)
 
     async def note(self, access: CrmAccess, note_id: str, deadline: timedelta) -> StoredNote | None:
-        found = await self._find(access, self.note_path(note_id), deadline, self.note_query)
+        path = self.note_path(note_id)
+        found = await self._find(access, path, deadline, Call.NOTE, self.note_query)
         with shape():
             return None if found is None else self.note_in(found)
 
@@ -128,30 +141,39 @@ class HttpCrm(ABC):
     ) -> None:
         method, change = self.changed_note(note_id, body, note)
         path = self.note_path(note_id)
-        made = await self._send(access, method, path, Deadline(deadline), change, write=True)
+        made = await self._send(
+            access, method, path, Deadline(deadline), Call.UPDATE_NOTE, change, write=True
+        )
         with shape(write=True):
             deleted = bool(made) and self.note_in(made) is None
         if deleted:
             raise Gone("note")
 
     async def delete_note(self, access: CrmAccess, note_id: str, deadline: timedelta) -> None:
-        await self._delete(access, self.note_path(note_id), deadline)
+        await self._delete(access, self.note_path(note_id), deadline, Call.DELETE_NOTE)
 
     async def _find(
         self,
         access: CrmAccess,
         path: str,
         deadline: timedelta,
+        call: Call,
         query: Mapping[str, str] | None = None,
     ) -> Json | None:
         """One record by its id; None where there is none."""
         try:
-            return await self._send(access, "GET", path, Deadline(deadline), query=query)
+            return await self._send(access, "GET", path, Deadline(deadline), call, query=query)
         except Gone:
             return None
 
     async def _create_for(
-        self, access: CrmAccess, person_id: str, path: str, body: Json, deadline: timedelta
+        self,
+        access: CrmAccess,
+        person_id: str,
+        path: str,
+        body: Json,
+        deadline: timedelta,
+        call: Call,
     ) -> str:
         """Raises Gone where the person no longer exists.
 
@@ -159,7 +181,7 @@ class HttpCrm(ABC):
         """
         until = Deadline(deadline)
         try:
-            made = await self._send(access, "POST", path, until, body, write=True)
+            made = await self._send(access, "POST", path, until, call, body, write=True)
         except GiveUp:
             if await self.person(access, person_id, until.left()) is None:
                 raise Gone("person") from None
@@ -167,10 +189,10 @@ class HttpCrm(ABC):
         with shape(write=True):
             return self.id_in(made)
 
-    async def _delete(self, access: CrmAccess, path: str, deadline: timedelta) -> None:
+    async def _delete(self, access: CrmAccess, path: str, deadline: timedelta, call: Call) -> None:
         """What is gone already is as good as deleted."""
         with suppress(Gone):
-            await self._send(access, "DELETE", path, Deadline(deadline), write=True)
+            await self._send(access, "DELETE", path, Deadline(deadline), call, write=True)
 
     async def _send(
         self,
@@ -178,6 +200,7 @@ class HttpCrm(ABC):
         method: str,
         path: str,
         until: Deadline,
+        call: Call,
         body: Json | None = None,
         query: Mapping[str, str] | None = None,
         *,
@@ -194,16 +217,24 @@ class HttpCrm(ABC):
                 "Accept": "application/json",
             },
         )
-        response = await answer(
-            self._client, request, until, write=write, max_bytes=ANSWER_MAX_BYTES
-        )
-        if not 200 <= response.status_code < 300:
-            raise self._failure(response, write=write)
-        if response.status_code == 204:
-            return {}
-        return json_object(response, write=write)
+        await self.guard.admit(access, call, until)
+        told: list[Told] = []
+        failure: Exception | None = None
+        try:
+            response = await answer(
+                self._client, request, until, write=write, max_bytes=ANSWER_MAX_BYTES
+            )
+            told += self.told(response)
+            if not 200 <= response.status_code < 300:
+                raise self._failure(response, write=write, told=told)
+            return {} if response.status_code == 204 else json_object(response, write=write)
+        except Exception as error:
+            failure = error
+            raise
+        finally:
+            self.guard.answered(access, failure, told)
 
-    def _failure(self, response: httpx.Response, *, write: bool) -> Exception:
+    def _failure(self, response: httpx.Response, *, write: bool, told: list[Told]) -> Exception:
         status = response.status_code
         code = f"http_{status}"
         if status == 401:
@@ -211,7 +242,9 @@ class HttpCrm(ABC):
         if status == 408 or not 400 <= status < 500:
             return unanswered(code, write=write, retry_after=retry_after(response))
         if status == 429:  # a Retry-After of 0 counts as none: it must not hammer
-            return RetryLater(code, retry_after(response) or self.window_ends(response))
+            wait = retry_after(response) or self.window_ends(response)
+            told.append(Told(self.limit_hit(response), remaining=0, resets_in=wait))
+            return RetryLater(code, wait)
         if status in PASSING or not is_json(response):
             # What is not JSON is not the CRM's word but a gateway's: it let nothing through.
             return RetryLater(code, retry_after(response))

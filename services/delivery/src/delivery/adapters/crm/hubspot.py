@@ -16,12 +16,13 @@ from urllib.parse import quote
 
 import httpx
 
-from delivery.adapters.calls import Deadline, error_body, record_id, shape
+from delivery.adapters.calls import Deadline, error_body, record_id, shape, whole_number
 from delivery.adapters.crm.base import CLOCK_SKEW, HttpCrm, Json, utc_iso
 from delivery.domain import person
 from delivery.domain.block import carries
 from delivery.domain.conversation import Contact
 from delivery.domain.note import Marker, Note, StoredNote
+from delivery.domain.rates import Call, RateLimit, Scope, Told
 from delivery.ports import CrmAccess, GiveUp, PersonState, ReconnectNeeded, RetryLater
 
 CONTACTS: Final = "/crm/objects/2026-09/contacts"
@@ -41,7 +42,12 @@ class HubSpot(HttpCrm):
     name = "hubspot"
     note_max_chars = 65_536  # whether markup counts is unconfirmed, so all of the HTML is counted
     visible_after = VISIBLE_AFTER
-    rate_limit_wait = timedelta(seconds=10)  # 110 requests in 10 s; Retry-After not documented
+    limits: ClassVar[tuple[RateLimit, ...]] = (
+        # Of an installed app at one account; searches have a limit of their own.
+        RateLimit("calls", Scope.TENANT, 110, timedelta(seconds=10), {Call.SEARCH: 0}),
+        RateLimit("searches", Scope.TENANT, 5, timedelta(seconds=1), {Call.SEARCH: 1}, otherwise=0),
+    )
+    rate_limit_wait = timedelta(seconds=10)  # Retry-After is not documented
     person_query: ClassVar[Mapping[str, str]] = {"properties": "email"}
     note_query: ClassVar[Mapping[str, str]] = {
         "properties": "hs_note_body",
@@ -82,8 +88,19 @@ class HubSpot(HttpCrm):
         return super().forbidden(response)
 
     def window_ends(self, response: httpx.Response) -> timedelta:
-        searched_too_often = error_body(response).get("policyName") == "SECONDLY"
-        return timedelta(seconds=1) if searched_too_often else self.rate_limit_wait
+        searched = self.limit_hit(response) == "searches"
+        return timedelta(seconds=1) if searched else self.rate_limit_wait
+
+    def limit_hit(self, response: httpx.Response) -> str:
+        return "searches" if error_body(response).get("policyName") == "SECONDLY" else "calls"
+
+    def told(self, response: httpx.Response) -> Sequence[Told]:
+        left = whole_number(response, "x-hubspot-ratelimit-remaining")
+        if left is None:  # answers to searches say nothing
+            return ()
+        # How long the window goes on is not told; of one that rolls, a bit is back each moment.
+        amount = whole_number(response, "x-hubspot-ratelimit-max")
+        return (Told("calls", amount, left, timedelta(seconds=1)),)
 
     async def find_persons(
         self, access: CrmAccess, contact: Contact, deadline: timedelta
@@ -99,7 +116,8 @@ class HubSpot(HttpCrm):
         """By the unique property, which reads the record itself: a new contact is there at once."""
         query = {**self.person_query, "idProperty": "email"}
         try:
-            found = await self._find(access, self.person_path(email), until.left(), query)
+            path = self.person_path(email)
+            found = await self._find(access, path, until.left(), Call.PERSON, query)
         except GiveUp as refused:
             if refused.reason != "http_400":
                 raise
@@ -114,7 +132,8 @@ class HubSpot(HttpCrm):
         for value in values:
             groups = [{"filters": [_filter(field, value)]} for field in fields]
             body = {"filterGroups": groups, "properties": list(fields), "limit": BATCH}
-            answer = await self._send(access, "POST", f"{CONTACTS}/search", until, body)
+            path = f"{CONTACTS}/search"
+            answer = await self._send(access, "POST", path, until, Call.SEARCH, body)
             with shape():
                 found += [
                     record_id(contact["id"])
@@ -151,7 +170,8 @@ class HubSpot(HttpCrm):
         ids: list[str] = []
         page: Json | None = {"id": person_id}
         while page:
-            answer = await self._send(access, "POST", NOTES_OF_CONTACT, until, {"inputs": [page]})
+            asked = {"inputs": [page]}
+            answer = await self._send(access, "POST", NOTES_OF_CONTACT, until, Call.NOTES, asked)
             page = None
             with shape():
                 for result in _complete(answer):
@@ -165,7 +185,7 @@ class HubSpot(HttpCrm):
     ) -> list[Json]:
         inputs = [{"id": note_id} for note_id in ids]
         body = {"inputs": inputs, "properties": [field], "propertiesWithHistory": []}
-        answer = await self._send(access, "POST", f"{NOTES}/batch/read", until, body)
+        answer = await self._send(access, "POST", f"{NOTES}/batch/read", until, Call.NOTES, body)
         with shape():
             return _complete(answer)
 

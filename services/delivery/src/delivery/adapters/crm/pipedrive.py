@@ -9,17 +9,18 @@ merged person leaves no trace, its old id answers 404; a phone is found only as 
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 import httpx
 
-from delivery.adapters.calls import Deadline, capped, record_id, shape
+from delivery.adapters.calls import Deadline, capped, record_id, shape, whole_number
 from delivery.adapters.crm.activity import HttpActivityCrm
 from delivery.adapters.crm.base import CLOCK_SKEW, Json, utc_iso
 from delivery.domain import person
 from delivery.domain.block import carries
 from delivery.domain.conversation import Contact
 from delivery.domain.note import Marker, Note, StoredNote
+from delivery.domain.rates import Call, RateLimit, Scope, Told
 from delivery.ports import CrmAccess, GiveUp, PersonState
 
 PERSONS: Final = "/api/v2/persons"
@@ -34,6 +35,20 @@ VISIBLE_AFTER: Final = timedelta(seconds=10)
 PAGE: Final = 50  # notes or activities of full length stay below the cap of one answer
 # The daily budget is refilled at midnight of the server, whose time zone is not told.
 BUDGET_WAIT: Final = timedelta(hours=1)
+TOKENS: Final = {  # what a request costs of the daily budget (`x-token-cost` of the descriptions)
+    Call.SEARCH: 20,
+    Call.PERSON: 1,
+    Call.NOTES: 20,
+    Call.NOTE: 2,
+    Call.CREATE_NOTE: 10,
+    Call.UPDATE_NOTE: 10,
+    Call.DELETE_NOTE: 6,
+    Call.ACTIVITIES: 10,
+    Call.ACTIVITY: 1,
+    Call.CREATE_ACTIVITY: 5,
+    Call.UPDATE_ACTIVITY: 5,
+    Call.DELETE_ACTIVITY: 3,
+}
 
 
 class Pipedrive(HttpActivityCrm):
@@ -41,6 +56,14 @@ class Pipedrive(HttpActivityCrm):
     note_max_chars = NOTE_MAX_BYTES
     note_max_bytes = NOTE_MAX_BYTES
     visible_after = VISIBLE_AFTER
+    limits: ClassVar[tuple[RateLimit, ...]] = (
+        # Those of the smallest plan; its headers tell of larger ones.
+        RateLimit("burst", Scope.CONNECTION, 80, timedelta(seconds=2)),
+        RateLimit(
+            "searches", Scope.CONNECTION, 10, timedelta(seconds=2), {Call.SEARCH: 1}, otherwise=0
+        ),
+        RateLimit("daily", Scope.TENANT, 30_000, timedelta(days=1), TOKENS, otherwise=20),
+    )
     rate_limit_wait = timedelta(seconds=2)  # the burst window
 
     def __init__(
@@ -86,11 +109,27 @@ class Pipedrive(HttpActivityCrm):
         return "PATCH", _activity(body, note)
 
     def window_ends(self, response: httpx.Response) -> timedelta:
-        if response.headers.get("x-daily-ratelimit-token-remaining") == "0":
+        if self.limit_hit(response) == "daily":
             return BUDGET_WAIT
-        left = response.headers.get("x-ratelimit-reset", "")  # seconds until the window ends
-        seconds = int(left) if left.isdecimal() and len(left) < 9 else 0
-        return max(capped(timedelta(seconds=seconds)), self.rate_limit_wait)
+        return max(_resets_in(response) or timedelta(0), self.rate_limit_wait)
+
+    def limit_hit(self, response: httpx.Response) -> str:
+        if whole_number(response, "x-daily-ratelimit-token-remaining") == 0:
+            return "daily"
+        return "searches" if response.request.url.path.endswith("/search") else "burst"
+
+    def told(self, response: httpx.Response) -> Sequence[Told]:
+        told = []
+        tokens = whole_number(response, "x-daily-ratelimit-token-remaining")
+        if tokens is not None:  # undocumented, and sometimes missing
+            amount = whole_number(response, "x-daily-ratelimit-token-limit")
+            told.append(Told("daily", amount, tokens, None if tokens else BUDGET_WAIT))
+        left = whole_number(response, "x-ratelimit-remaining")
+        amount = whole_number(response, "x-ratelimit-limit")
+        # A refused search is answered with the numbers of its own limit, by the same names.
+        if left is not None and response.status_code != 429:
+            told.append(Told("burst", amount, left, _resets_in(response)))
+        return told
 
     async def find_persons(
         self, access: CrmAccess, contact: Contact, deadline: timedelta
@@ -105,7 +144,8 @@ class Pipedrive(HttpActivityCrm):
         found: dict[str, None] = {}
         for value in values:
             query = {"term": value, "fields": field, "exact_match": "true", "limit": str(PAGE)}
-            page = await self._send(access, "GET", f"{PERSONS}/search", until, query=query)
+            path = f"{PERSONS}/search"
+            page = await self._send(access, "GET", path, until, Call.SEARCH, query=query)
             with shape():
                 for item in (result["item"] for result in page["data"]["items"]):
                     if person.among(value, item[f"{field}s"]):
@@ -136,10 +176,11 @@ class Pipedrive(HttpActivityCrm):
             "limit": str(PAGE),
             **({"sort": "id ASC"} if path == NOTES else {"sort_by": "id"}),
         }
+        call = Call.NOTES if path == NOTES else Call.ACTIVITIES
         records: list[Json] = []
         turn: dict[str, str] | None = {}
         while turn is not None:
-            page = await self._send(access, "GET", path, until, query={**query, **turn})
+            page = await self._send(access, "GET", path, until, call, query={**query, **turn})
             with shape():
                 records += [record for record in page["data"] or [] if not _deleted(record)]
                 after = page.get("additional_data") or {}
@@ -162,6 +203,11 @@ class Pipedrive(HttpActivityCrm):
         with shape():
             named = [a for a in listed if str(a["subject"]).endswith(str(marker))]
             return _marked(named, marker)
+
+
+def _resets_in(response: httpx.Response) -> timedelta | None:
+    seconds = whole_number(response, "x-ratelimit-reset")
+    return None if seconds is None else capped(timedelta(seconds=seconds))
 
 
 def _number(crm_id: str) -> int:

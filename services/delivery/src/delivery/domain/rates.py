@@ -1,0 +1,171 @@
+"""How often a vendor lets us call. Adapters declare it as data; what it means is judged here.
+
+A limit of less than an hour is *spread*: tokens are earned evenly, a few may be saved up, and no
+stretch of its span, wherever it starts, sees more calls than it allows, so it holds whether the
+vendor's window rolls or stands on a grid. A longer one is a *budget*: all of it may be used as fast
+as one likes, and a new one begins with each span of UTC. The instants are the ledger's, whose
+rows all replicas share.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+BUDGETS_FROM: Final = timedelta(hours=1)
+# Calls reach the vendor a little earlier or later than they were meant to.
+_HEADROOM: Final = 0.95
+_SAVED_UP: Final = 0.05  # of the limit, at least one call of the dearest kind
+_SCARCE: Final = 0.05  # so little is left by the vendor's own count that others must be using it
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Scope(StrEnum):
+    """Whose calls count together."""
+
+    CONNECTION = "connection"  # of one user's grant in one CRM account
+    TENANT = "tenant"  # of one CRM account, whoever connected it
+    VENDOR_KEY = "vendor_key"  # of our client key, all customers together
+
+
+class Call(StrEnum):
+    """Kinds of requests, for limits that count some of them differently, or not at all."""
+
+    SEARCH = "search"  # for persons
+    PERSON = "person"  # one by its id
+    NOTES = "notes"  # listed
+    NOTE = "note"
+    CREATE_NOTE = "create_note"
+    UPDATE_NOTE = "update_note"
+    DELETE_NOTE = "delete_note"
+    ACTIVITIES = "activities"
+    ACTIVITY = "activity"
+    CREATE_ACTIVITY = "create_activity"
+    UPDATE_ACTIVITY = "update_activity"
+    DELETE_ACTIVITY = "delete_activity"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `amount` units in any `per`, over all calls of one scope.
+
+    Args:
+        name: within its CRM; part of codes that people see.
+        costs: units of a kind of request, where they are not `otherwise`; 0: not counted.
+
+    """
+
+    name: str
+    scope: Scope
+    amount: int
+    per: timedelta
+    costs: Mapping[Call, int] = field(default_factory=dict)
+    otherwise: int = 1
+
+    def cost(self, call: Call) -> int:
+        return self.costs.get(call, self.otherwise)
+
+    @property
+    def is_budget(self) -> bool:
+        return self.per >= BUDGETS_FROM
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an answer's headers say of a limit; None: nothing."""
+
+    limit: str  # its name
+    amount: int | None = None
+    remaining: int | None = None
+    resets_in: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What is kept of one limit at one connection, tenant or key."""
+
+    free_at: datetime | None = None  # spread: by then everything handed out is earned again
+    window_at: datetime | None = None  # budget: the span that `used` belongs to
+    used: int = 0
+    held_until: datetime | None = None  # the vendor said so: no call before
+    amount: int | None = None  # by the vendor's own word; None: as declared
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """When one call may be sent."""
+
+    at: datetime
+    granted: bool  # False: longer than one was ready to wait; nothing was taken
+
+
+def take(
+    bucket: Bucket, limit: RateLimit, costs: Sequence[int], now: datetime, patience: timedelta
+) -> tuple[Bucket, list[Permit]]:
+    """Hand out permits for calls of these costs, first come first served."""
+    permits = []
+    for cost in costs:
+        spent = _spend(bucket, limit, cost, now)
+        at = max(spent[1], bucket.held_until or now)
+        granted = at - now <= patience
+        if granted:
+            bucket = spent[0]
+        permits.append(Permit(at, granted))
+    return bucket, permits
+
+
+def heed(bucket: Bucket, limit: RateLimit, told: Told, now: datetime) -> Bucket:
+    """The bucket after the vendor's own word. It may know of calls that we do not."""
+    amount = told.amount or bucket.amount
+    bucket = replace(bucket, amount=amount)
+    if told.remaining is None:
+        return bucket
+    amount = amount or limit.amount
+    if limit.is_budget:
+        window = _window(limit, now)
+        used = bucket.used if bucket.window_at == window else 0
+        used = max(used, amount - told.remaining)
+        bucket = replace(bucket, window_at=window, used=used)
+        nothing_left = told.remaining <= 0
+    else:
+        nothing_left = told.remaining <= amount * _SCARCE
+    if nothing_left and told.resets_in is not None:
+        held = now + told.resets_in
+        bucket = replace(bucket, held_until=max(held, bucket.held_until or held))
+    return bucket
+
+
+def tells_more(bucket: Bucket, limit: RateLimit, told: Told) -> bool:
+    """Whether `heed` would change anything that matters, so that most answers cost nothing."""
+    if told.amount is not None and told.amount != (bucket.amount or limit.amount):
+        return True
+    if told.remaining is None:
+        return False
+    amount = told.amount or bucket.amount or limit.amount
+    if limit.is_budget:
+        return amount - told.remaining > bucket.used + amount * _SCARCE or told.remaining <= 0
+    return told.resets_in is not None and told.remaining <= amount * _SCARCE
+
+
+def _spend(bucket: Bucket, limit: RateLimit, cost: int, now: datetime) -> tuple[Bucket, datetime]:
+    amount = bucket.amount or limit.amount
+    if limit.is_budget:
+        window = _window(limit, now)
+        used = cost + (bucket.used if bucket.window_at == window else 0)
+        at = now if used <= amount else window + limit.per
+        return replace(bucket, window_at=window, used=used), at
+    saved_up = _saved_up(limit, amount)
+    # What is earned in one span, and what was saved up before it, may all be used in that span.
+    step = limit.per / max(amount * _HEADROOM - saved_up, amount / 2)
+    free_at = max(bucket.free_at or now, now) + cost * step
+    return replace(bucket, free_at=free_at), max(now, free_at - saved_up * step)
+
+
+def _saved_up(limit: RateLimit, amount: int) -> float:
+    return max(amount * _SAVED_UP, *limit.costs.values(), limit.otherwise, 1)
+
+
+def _window(limit: RateLimit, now: datetime) -> datetime:
+    return _EPOCH + (now - _EPOCH) // limit.per * limit.per

@@ -1,0 +1,122 @@
+"""Permits: no stretch of a limit's span sees too many calls, and the vendor's word is heeded."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from delivery.adapters.crm import CRM_NAMES, crm_for
+from delivery.domain.rates import (
+    Bucket,
+    Call,
+    RateLimit,
+    Scope,
+    Told,
+    heed,
+    take,
+    tells_more,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+NOW = datetime(2026, 11, 22, 10, 15, tzinfo=UTC)
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+SPREAD = RateLimit("calls", Scope.TENANT, 110, timedelta(seconds=10))
+BUDGET = RateLimit("daily", Scope.TENANT, 100, DAY, {Call.SEARCH: 20}, otherwise=5)
+LONG = timedelta(days=9)
+
+
+def most_in_any_span(calls: list[tuple[datetime, int]], span: timedelta) -> int:
+    return max(sum(cost for at, cost in calls if start <= at < start + span) for start, _ in calls)
+
+
+@given(
+    amount=st.integers(3, 200),
+    span_s=st.sampled_from([1, 2, 10, 60]),
+    dearest=st.integers(1, 3),
+    turns=st.lists(
+        st.tuples(st.integers(0, 3_000), st.lists(st.integers(1, 3), min_size=1, max_size=30)),
+        min_size=1,
+        max_size=20,
+    ),
+)
+def test_no_stretch_of_its_span_sees_more_than_a_spread_limit_allows(
+    amount: int, span_s: int, dearest: int, turns: list[tuple[int, list[int]]]
+) -> None:
+    limit = RateLimit("x", Scope.TENANT, max(amount, 3 * dearest), timedelta(seconds=span_s))
+    limit = RateLimit(limit.name, limit.scope, limit.amount, limit.per, {Call.SEARCH: dearest})
+    bucket, now, calls = Bucket(), NOW, []
+    for pause_ms, asked in turns:
+        now += timedelta(milliseconds=pause_ms)
+        costs = [min(cost, dearest) for cost in asked]
+        bucket, permits = take(bucket, limit, costs, now, LONG)
+        calls += [(permit.at, cost) for permit, cost in zip(permits, costs, strict=True)]
+    assert most_in_any_span(calls, limit.per) <= limit.amount
+
+
+def test_a_backlog_goes_out_near_the_limit_and_first_come_first_served() -> None:
+    _, permits = take(Bucket(), SPREAD, [1] * 1000, NOW, LONG)
+    assert all(one.at <= other.at for one, other in pairwise(permits))
+    within_a_minute = sum(permit.at < NOW + timedelta(seconds=60) for permit in permits)
+    assert within_a_minute >= 0.85 * 660
+
+
+def test_a_call_that_would_wait_too_long_takes_nothing() -> None:
+    bucket, permits = take(Bucket(), SPREAD, [1] * 50, NOW, SECOND)
+    refused = [permit for permit in permits if not permit.granted]
+    assert refused
+    assert all(permit.at - NOW > SECOND for permit in refused)
+    again, _ = take(bucket, SPREAD, [1], NOW, SECOND)
+    assert again == bucket
+
+
+def test_all_of_a_budget_may_be_used_at_once_and_the_next_begins_with_the_day() -> None:
+    bucket, permits = take(Bucket(), BUDGET, [20] * 5, NOW, SECOND)
+    assert {permit.at for permit in permits} == {NOW}
+    bucket, [refused] = take(bucket, BUDGET, [5], NOW, SECOND)
+    tomorrow = datetime(2026, 11, 23, tzinfo=UTC)
+    assert (refused.granted, refused.at) == (False, tomorrow)
+    _, [granted] = take(bucket, BUDGET, [5], tomorrow, SECOND)
+    assert granted.granted
+
+
+def test_a_budget_that_others_used_up_is_known_from_the_vendors_count() -> None:
+    told = Told("daily", amount=1000, remaining=5)
+    assert tells_more(Bucket(), BUDGET, told)
+    bucket = heed(Bucket(), BUDGET, told, NOW)
+    bucket, [granted, refused] = take(bucket, BUDGET, [5, 1], NOW, SECOND)
+    assert (granted.granted, refused.granted) == (True, False)
+    assert not tells_more(bucket, BUDGET, told)
+
+
+def test_the_vendors_word_holds_everybody_until_then() -> None:
+    told = Told("calls", remaining=0, resets_in=timedelta(seconds=7))
+    bucket = heed(Bucket(), SPREAD, told, NOW)
+    _, [permit] = take(bucket, SPREAD, [1], NOW, LONG)
+    assert permit.at == NOW + timedelta(seconds=7)
+    earlier = heed(bucket, SPREAD, Told("calls", remaining=0, resets_in=SECOND), NOW)
+    assert earlier == bucket
+
+
+def test_a_larger_plan_is_learnt_from_the_headers() -> None:
+    told = Told("calls", amount=480, remaining=479)
+    assert tells_more(Bucket(), SPREAD, told)
+    bucket = heed(Bucket(), SPREAD, told, NOW)
+    assert not tells_more(bucket, SPREAD, told)
+    _, permits = take(bucket, SPREAD, [1] * 400, NOW, timedelta(seconds=10))
+    assert all(permit.granted for permit in permits)
+
+
+def test_plenty_left_by_the_vendors_count_is_not_worth_a_write() -> None:
+    assert not tells_more(Bucket(), SPREAD, Told("calls", 110, 50, SECOND))
+    assert tells_more(Bucket(), SPREAD, Told("calls", 110, 2, SECOND))
+
+
+@pytest.mark.parametrize("name", CRM_NAMES)
+async def test_every_crm_declares_limits_that_some_call_counts_towards(name: str) -> None:
+    crm = crm_for(name)
+    names = [limit.name for limit in crm.limits]
+    assert len(names) == len(set(names)) > 0
+    for limit in crm.limits:
+        assert any(limit.cost(call) for call in Call)
+        assert max(limit.cost(call) for call in Call) <= limit.amount / 2
+    await crm.aclose()
