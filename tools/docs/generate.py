@@ -15,9 +15,11 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import annotated_types
 from common import config as shared
+from common.catalog import apps_of
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
+from settings.adapters.vendors import OFFERS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SERVICES: Final = ("ingest", "debounce", "delivery", "settings", "simulators")
@@ -62,7 +64,15 @@ def sections() -> list[Section]:
         Section(service, (), tuple(_variables(its, leave_out=common_fields)))
         for service, its in classes.items()
     ]
-    return [part for part in (*parts, *own) if part.variables]
+    vendors = [
+        Section(f"settings, {_title(offer.name)}", (), tuple(_variables(offer.variables)))
+        for offer in OFFERS
+    ]
+    return [part for part in (*parts, *own, *vendors) if part.variables]
+
+
+def _title(crm: str) -> str:
+    return " and ".join(app.name for app in apps_of(crm))
 
 
 def _config_class(service: str) -> type[BaseSettings]:

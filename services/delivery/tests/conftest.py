@@ -10,25 +10,27 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from common import topics
+from common.catalog import APPS
 from common.config import KafkaConfig
 from common.events import ConversationSettled, Trigger
 from common.topics import create_topics
 from devstack import ensure_database
 from devstack.service import ServiceProcess
+from simulators.crms import CRMS as SIMULATED
+from simulators.crms import variables
 from simulators.testing import RunningSimulators, run_simulators
 
 OPERATOR_TOKEN = "operator-token-of-the-tests"
 CALLER_TOKEN = "delivery-token-of-the-tests"
 CANARY = "xylophone-canary-7391"
 QUIET_S = 1
-CrmName = Literal["hubspot", "pipedrive"]
 
 
 async def until(look: Callable[[], Awaitable[Any]], within_s: float = 20.0) -> Any:
@@ -126,7 +128,6 @@ async def _migrate(module: str, env: dict[str, str]) -> None:
 def settings_env(
     simulators: RunningSimulators, postgres_dsn: str, kafka_config: KafkaConfig
 ) -> dict[str, str]:
-    base, regions = simulators.base_url, ("us", "eu", "au")
     database = f"settings_{uuid.uuid4().hex[:12]}"
     return {
         "PATH": os.environ["PATH"],
@@ -143,19 +144,7 @@ def settings_env(
         "LULL_SETTINGS_OPERATOR_TOKEN": OPERATOR_TOKEN,
         "LULL_SETTINGS_PUBLIC_URL": "https://settings.example",
         "LULL_SETTINGS_VENDOR_TIMEOUT_S": "2",
-        "LULL_INTERCOM_CLIENT_ID": "intercom-client",
-        "LULL_INTERCOM_CLIENT_SECRETS": "intercom-secret",
-        "LULL_INTERCOM_APP_URL": f"{base}/intercom/us/app",
-        "LULL_INTERCOM_API_URLS": ",".join(f"{r}={base}/intercom/{r}" for r in regions),
-        "LULL_INTERCOM_LINK_URLS": ",".join(f"{r}={base}/intercom/{r}/app" for r in regions),
-        "LULL_HUBSPOT_CLIENT_ID": "hubspot-client",
-        "LULL_HUBSPOT_CLIENT_SECRET": "hubspot-secret",
-        "LULL_HUBSPOT_APP_URL": f"{base}/hubspot",
-        "LULL_HUBSPOT_API_URL": f"{base}/hubspot",
-        "LULL_PIPEDRIVE_CLIENT_ID": "pipedrive-client",
-        "LULL_PIPEDRIVE_CLIENT_SECRET": "pipedrive-secret",
-        "LULL_PIPEDRIVE_OAUTH_URL": f"{base}/pipedrive",
-        "LULL_PIPEDRIVE_API_HOSTS": "127.0.0.1",
+        **variables(simulators.base_url),
     }
 
 
@@ -203,7 +192,7 @@ class Installed:
 
     world: "World"
     workspace: str
-    app: CrmName
+    app: str
     account: str
     admin: str
 
@@ -351,16 +340,14 @@ class World:
                 record = await self.outcomes.getone()
                 self.seen.append(json.loads(record.value))
 
-    async def install(
-        self, app: CrmName = "hubspot", *, on: bool = True, **account: Any
-    ) -> Installed:
+    async def install(self, app: str = "hubspot", *, on: bool = True, **account: Any) -> Installed:
         unique = str(uuid.uuid4().int)[:9]
         workspace, admin = f"wk{unique}", f"5{unique}"
         self.control.create_workspace(
             workspace, admins=[{"id": admin, "name": "Sam Agent", "email": "sam@example.org"}]
         )
-        account_id = unique if app == "hubspot" else f"acme{unique}"
-        self.control.create_account(app, account_id, **account)
+        account_id = SIMULATED[APPS[app].crm].account_id(int(unique))
+        self.control.create_account(APPS[app].crm, account_id, **account)
         await self._authorize("/v1/workspaces/authorize", workspace)
         installed = Installed(self, workspace, app, account_id, admin)
         await self.connect(installed, account_id)

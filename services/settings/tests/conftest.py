@@ -10,7 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -18,10 +18,13 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
 from common import topics
+from common.catalog import APPS
 from common.config import KafkaConfig
 from common.topics import create_topics
 from devstack import ensure_database
 from devstack.service import ServiceProcess
+from simulators.crms import CRMS as SIMULATED
+from simulators.crms import variables
 from simulators.testing import RunningSimulators, run_simulators
 
 OPERATOR_TOKEN = "operator-token-of-the-tests"
@@ -171,8 +174,6 @@ async def kafka_config(kafka_bootstrap: str) -> KafkaConfig:
 def service_env(
     simulators: RunningSimulators, database_dsn: str, kafka_config: KafkaConfig
 ) -> dict[str, str]:
-    base = simulators.base_url
-    regions = ("us", "eu", "au")
     return {
         "PATH": os.environ["PATH"],
         "LULL_KAFKA_BOOTSTRAP_SERVERS": ",".join(kafka_config.kafka_bootstrap_servers),
@@ -186,19 +187,7 @@ def service_env(
         "LULL_SETTINGS_OPERATOR_TOKEN": OPERATOR_TOKEN,
         "LULL_SETTINGS_PUBLIC_URL": "https://settings.example",
         "LULL_SETTINGS_VENDOR_TIMEOUT_S": "2",
-        "LULL_INTERCOM_CLIENT_ID": "intercom-client",
-        "LULL_INTERCOM_CLIENT_SECRETS": "intercom-secret",
-        "LULL_INTERCOM_APP_URL": f"{base}/intercom/us/app",
-        "LULL_INTERCOM_API_URLS": ",".join(f"{r}={base}/intercom/{r}" for r in regions),
-        "LULL_INTERCOM_LINK_URLS": ",".join(f"{r}={base}/intercom/{r}/app" for r in regions),
-        "LULL_HUBSPOT_CLIENT_ID": "hubspot-client",
-        "LULL_HUBSPOT_CLIENT_SECRET": "hubspot-secret",
-        "LULL_HUBSPOT_APP_URL": f"{base}/hubspot",
-        "LULL_HUBSPOT_API_URL": f"{base}/hubspot",
-        "LULL_PIPEDRIVE_CLIENT_ID": "pipedrive-client",
-        "LULL_PIPEDRIVE_CLIENT_SECRET": "pipedrive-secret",
-        "LULL_PIPEDRIVE_OAUTH_URL": f"{base}/pipedrive",
-        "LULL_PIPEDRIVE_API_HOSTS": "127.0.0.1",
+        **variables(simulators.base_url),
     }
 
 
@@ -257,17 +246,15 @@ def install(
 ) -> Callable[..., Awaitable[Installed]]:
     control = simulators.control
 
-    async def install(
-        app: Literal["hubspot", "pipedrive"] = "hubspot", **account: Any
-    ) -> Installed:
+    async def install(app: str = "hubspot", **account: Any) -> Installed:
         unique = str(uuid.uuid4().int)[:9]
         workspace, admin = f"wk{unique}", f"5{unique}"
         control.create_workspace(
             workspace,
             admins=[{"id": admin, "name": "Sam Agent", "email": "sam@example.org"}],
         )
-        account_id = unique if app == "hubspot" else f"acme{unique}"
-        control.create_account(app, account_id, **account)
+        account_id = SIMULATED[APPS[app].crm].account_id(int(unique))
+        control.create_account(APPS[app].crm, account_id, **account)
         answer = await replicas[0].install_workspace(workspace)
         assert answer.status_code == 200, answer.text
         answer = await replicas[0].connect_app(workspace, app, account_id)

@@ -7,7 +7,8 @@ import httpx
 import pytest
 from simulators.client import SimulatorControl
 from simulators.contract import Exchange, VendorContract
-from simulators.contract_exceptions import EXEMPTIONS, NULLABLE, UNDECLARED
+from simulators.contract_descriptions import contract_of
+from simulators.crms import CRMS
 from simulators.testing import RunningSimulators
 
 NOTE: dict[str, Any] = {
@@ -129,6 +130,10 @@ def test_the_running_simulators_report_what_callers_send_wrong(
 
 
 def test_every_exception_says_why() -> None:
-    reasons = [n.reason for n in NULLABLE.values()]
-    reasons += [u.reason for u in UNDECLARED] + [e.reason for e in EXEMPTIONS]
+    reasons: list[str] = []
+    for contract in (contract_of(vendor) for vendor in ("intercom", *CRMS)):
+        reasons += [contract.nullable.reason] if contract.nullable else []
+        reasons += [extra.reason for extra in contract.undeclared]
+        reasons += [exemption.reason for exemption in contract.exemptions]
+    assert len(reasons) > 4
     assert all(len(reason) > 10 for reason in reasons)

@@ -1,21 +1,68 @@
-"""The apps of ours, one per CRM product. Every part that names an app reads it here."""
+"""The apps of ours, one per CRM product, and what is known of each before anything is connected.
+
+Every part that names an app reads it here: settings, delivery, the demo, the documentation. A CRM
+is in it once its adapter, simulator and settings' vendor file are there; tests hold them together.
+"""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
-@dataclass(frozen=True, slots=True)
+class ActionKind(StrEnum):
+    """What people can make in a CRM from our inbox app (R1)."""
+
+    PERSON = "person"
+    LEAD = "lead"
+    DEAL = "deal"
+    TASK = "task"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class App:
     key: str  # in events, URLs and the database
     name: str  # what people read
     crm: str  # the adapter, consumer group and StatefulSet that serve it
+    continuous: bool = True  # R2
     activity: bool = False  # R5: an Activity besides the Note
+    actions: frozenset[ActionKind]
+    # What the customer is asked to allow; empty where it is set in the vendor's developer console.
+    scopes: tuple[str, ...] = ()
+    pkce: bool  # the vendor documents PKCE (RFC 7636)
+    limits: tuple[str, ...]  # sentences: what people who use it may run into
 
+
+_ALL = frozenset(ActionKind)
 
 APPS: dict[str, App] = {
     app.key: app
     for app in (
-        App("hubspot", "HubSpot", crm="hubspot"),
-        App("pipedrive", "Pipedrive", crm="pipedrive", activity=True),
+        App(
+            key="hubspot",
+            name="HubSpot",
+            crm="hubspot",
+            actions=_ALL - {ActionKind.LEAD},
+            scopes=("oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"),
+            pkce=True,
+            limits=(
+                "A note holds 65,536 characters, markup counted.",
+                "110 requests in 10 seconds for each HubSpot account, 5 searches in a second.",
+                "An app that is not listed in HubSpot's marketplace can be installed 25 times.",
+            ),
+        ),
+        App(
+            key="pipedrive",
+            name="Pipedrive",
+            crm="pipedrive",
+            activity=True,
+            actions=_ALL,
+            pkce=False,
+            limits=(
+                "A note and an activity hold about 90,000 bytes each, markup counted.",
+                "30,000 tokens a day times plan and seats for all apps; a conversation takes 65.",
+                "80 to 480 requests in 2 seconds by plan, 10 searches in 2 seconds.",
+            ),
+        ),
     )
 }
 

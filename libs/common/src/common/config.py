@@ -5,9 +5,10 @@ Secrets may also come from files: a folder with one file per variable, named by 
 """
 
 import os
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -25,7 +26,7 @@ CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 SecretList = Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)]
 
 
-class _Variables(BaseSettings):
+class Variables(BaseSettings):
     """Base of every part: pydantic merges the settings of all bases, and the last one wins."""
 
     # An error must not print the other inputs: secrets stand among them.
@@ -34,7 +35,10 @@ class _Variables(BaseSettings):
     )
 
 
-class ServiceConfig(_Variables):
+Part = TypeVar("Part", bound=Variables)
+
+
+class ServiceConfig(Variables):
     """Base of every service's configuration: environment first, then files in LULL_SECRETS_DIR."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -52,21 +56,42 @@ class ServiceConfig(_Variables):
             SystemExit: with one line per fault, none of which shows a value.
 
         """
-        secrets = os.environ.get(f"{PREFIX}SECRETS_DIR")
-        try:
-            return cls(_secrets_dir=Path(secrets) if secrets else None)
-        except ValidationError as error:
-            faults = "\n".join(
-                f"  {PREFIX}{'_'.join(map(str, fault['loc'][:1])).upper()}: {fault['msg']}"
-                for fault in error.errors(include_input=False, include_url=False)
-            )
+        config, _ = cls.load_with([])
+        return config
+
+    @classmethod
+    def load_with(cls, parts: Iterable[type[Part]]) -> tuple[Self, list[Part]]:
+        """The same, with the variables of parts that are found when the process starts.
+
+        Raises:
+            SystemExit: with one line per fault in any of them.
+
+        """
+        faults: list[str] = []
+        config = _read(cls, faults)
+        read = [_read(part, faults) for part in parts]
+        if config is None or faults:
+            lines = "\n".join(faults)
             raise SystemExit(
-                f"{cls.__name__}: {error.error_count()} variable(s) to mend, "
-                f"see docs/configuration.md\n{faults}"
-            ) from None
+                f"{cls.__name__}: {len(faults)} variable(s) to mend, "
+                f"see docs/configuration.md\n{lines}"
+            )
+        return config, [part for part in read if part is not None]
 
 
-class KafkaConfig(_Variables):
+def _read(part: type[Part], faults: list[str]) -> Part | None:
+    secrets = os.environ.get(f"{PREFIX}SECRETS_DIR")
+    try:
+        return part(_secrets_dir=Path(secrets) if secrets else None)
+    except ValidationError as error:
+        faults += [
+            f"  {PREFIX}{'_'.join(map(str, fault['loc'][:1])).upper()}: {fault['msg']}"
+            for fault in error.errors(include_input=False, include_url=False)
+        ]
+        return None
+
+
+class KafkaConfig(Variables):
     kafka_bootstrap_servers: CommaSeparated = Field(
         ..., description="Brokers to start from, `host:port`, comma-separated."
     )
@@ -91,7 +116,7 @@ class KafkaConfig(_Variables):
     )
 
 
-class QuietPeriodConfig(_Variables):
+class QuietPeriodConfig(Variables):
     quiet_period_s: float = Field(
         900.0,
         gt=0,

@@ -5,37 +5,77 @@ description; a test that ends with a violation fails.
 """
 
 import asyncio
+import contextlib
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+import tomllib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, cast
+from pathlib import Path
+from typing import Any, Literal
 
 import httpx
 import pytest
-from delivery.adapters.crm import CRM_NAMES, crm_for
+from common import catalog
+from delivery import ports
+from delivery.adapters.crm import crm_for
 from delivery.adapters.crm.base import HttpCrm
 from delivery.adapters.intercom import Intercom
 from delivery.domain.conversation import Contact, Conversation, Message
 from delivery.domain.note import Marker, Note
 from delivery.domain.transcript import render
 from delivery.ports import CrmAccess, IntercomAccess
+from pydantic import BaseModel, ConfigDict
 from simulators.client import SimulatorControl
+from simulators.crms import CRMS
 from simulators.testing import RunningSimulators, run_simulators
 
 NOW = datetime(2026, 11, 22, 10, 15, tzinfo=UTC)
 _COUNT = itertools.count(1)
-_NEW_PERSON = {
-    "hubspot": (
-        "/crm/objects/2026-09/contacts",
-        '{"properties": {"email": "%s"}, "associations": []}',
-    ),
-    "pipedrive": (
-        "/api/v2/persons",
-        '{"name": "Ada", "emails": [{"value": "%s", "primary": true, "label": "work"}]}',
-    ),
-}
+_CRMS = Path(__file__).parent / "crms"
+
+
+class NewPerson(BaseModel):
+    """How another app makes a person over the API."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str
+    body: str  # JSON, with `%s` where the address goes
+
+
+class Expected(BaseModel):
+    """In what CRMs rightly differ: one file each, `crms/<crm>.toml`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    merge_is_told: bool  # a merged person's old id leads to the one that is left
+    new_person_is_found_at_once: bool  # although its search lags
+    forbidden: Literal["GiveUp", "ReconnectNeeded", "RetryLater"]  # what a 403 is
+    rate_limit_wait_s: float  # after a 429 as the simulator sends it, without Retry-After
+    refused_above: int  # the longest note that is taken: bytes where the adapter counts bytes
+    note_path: str  # regular expression of the path that notes are created at
+    note_method: str = "POST"
+    note_is_dated: bool  # by the last reply; else by its creation
+    an_id: str = "5"  # of the form that its ids have
+    unknown_id: str = "987654321"
+    person: str  # JSON that it answers of the live person `an_id`
+    new_person: NewPerson
+
+    @property
+    def forbidden_as(self) -> type[Exception]:
+        found: type[Exception] = getattr(ports, self.forbidden)
+        return found
+
+
+def _expected(crm: str) -> Expected:
+    return Expected.model_validate(tomllib.loads((_CRMS / f"{crm}.toml").read_text()))
+
+
+@pytest.fixture
+def expected_of() -> Callable[[str], Expected]:
+    return _expected
 
 
 @pytest.fixture(scope="session")
@@ -60,13 +100,16 @@ class Subject:
     access: CrmAccess
     control: SimulatorControl
     account: str
-    note_path: str  # regular expression of the path that notes are created at
-    unknown_id: str = "987654321"
+    expected: Expected
     deadline: timedelta = timedelta(seconds=5)
 
     @property
-    def vendor(self) -> Literal["hubspot", "pipedrive"]:
-        return cast(Literal["hubspot", "pipedrive"], self.crm.name)
+    def vendor(self) -> str:
+        return self.crm.name
+
+    @property
+    def unknown_id(self) -> str:
+        return self.expected.unknown_id
 
     def add_person(self, **person: object) -> str:
         given = {"name": "Ada Example", **person}
@@ -74,11 +117,11 @@ class Subject:
 
     async def create_person_by_api(self, email: str) -> str:
         """As another app would: the search index does not have it at once."""
-        path, body = _NEW_PERSON[self.vendor]
+        new = self.expected.new_person
         async with httpx.AsyncClient(trust_env=False) as client:
             answer = await client.post(
-                self.access.api_base + path,
-                json=json.loads(body % email),
+                self.access.api_base + new.path,
+                json=json.loads(new.body % email),
                 headers={"Authorization": f"Bearer {self.access.access_token}"},
             )
         made = answer.json()
@@ -91,7 +134,7 @@ class Subject:
         self.control.add_fault(self.vendor, kind, account=self.account, **how)
 
     def fail_creating(self, kind: str, **how: Any) -> None:
-        self.fault(kind, method="POST", path=self.note_path, **how)
+        self.fault(kind, method=self.expected.note_method, path=self.expected.note_path, **how)
 
     def within(self, kind: str, *, milliseconds: int) -> "Subject":
         """With this deadline where the fault is one that only a deadline ends."""
@@ -119,7 +162,7 @@ class Subject:
         return [note.id for note in found]
 
 
-@pytest.fixture(params=CRM_NAMES)
+@pytest.fixture(params=catalog.CRMS)
 async def crm(request: pytest.FixtureRequest, control: SimulatorControl) -> AsyncIterator[Subject]:
     """Every CRM in turn."""
     async for subject in _subject(request.param, control):
@@ -127,20 +170,31 @@ async def crm(request: pytest.FixtureRequest, control: SimulatorControl) -> Asyn
 
 
 @pytest.fixture
-async def hubspot(control: SimulatorControl) -> AsyncIterator[Subject]:
-    async for subject in _subject("hubspot", control):
+async def subject_of(
+    control: SimulatorControl,
+) -> AsyncIterator[Callable[[str], Awaitable[Subject]]]:
+    """One CRM by its name, for what only that one does."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def subject(crm: str) -> Subject:
+            made = contextlib.asynccontextmanager(_subject)(crm, control)
+            return await stack.enter_async_context(made)
+
         yield subject
 
 
 @pytest.fixture
-async def pipedrive(control: SimulatorControl) -> AsyncIterator[Subject]:
-    async for subject in _subject("pipedrive", control):
-        yield subject
+async def hubspot(subject_of: Callable[[str], Awaitable[Subject]]) -> Subject:
+    return await subject_of("hubspot")
 
 
-async def _subject(vendor: Any, control: SimulatorControl) -> AsyncIterator[Subject]:
-    number = next(_COUNT)
-    account_id = str(42000 + number) if vendor == "hubspot" else f"company{number}"
+@pytest.fixture
+async def pipedrive(subject_of: Callable[[str], Awaitable[Subject]]) -> Subject:
+    return await subject_of("pipedrive")
+
+
+async def _subject(vendor: str, control: SimulatorControl) -> AsyncIterator[Subject]:
+    account_id = CRMS[vendor].account_id(next(_COUNT))
     account = control.create_account(vendor, account_id)
     access = CrmAccess(
         access_token=account["access_token"],
@@ -151,19 +205,23 @@ async def _subject(vendor: Any, control: SimulatorControl) -> AsyncIterator[Subj
     )
     adapter = crm_for(vendor)
     try:
-        yield Subject(adapter, access, control, account_id, note_path="/notes$")
+        yield Subject(adapter, access, control, account_id, _expected(vendor))
     finally:
         await adapter.aclose()
         await asyncio.sleep(0)
 
 
 @pytest.fixture
-def make_note() -> Callable[..., Note]:
+def make_note(request: pytest.FixtureRequest) -> Callable[..., Note]:
+    """Our block, in HTML or plain as the CRM under test takes it."""
+    subjects = [request.getfixturevalue(n) for n in ("crm",) if n in request.fixturenames]
+    takes_html = all(subject.crm.html for subject in subjects)
+
     def make(
         marker: Marker | None = None,
         text: str = "Hello",
         *,
-        html: bool = True,
+        html: bool = takes_html,
         max_chars: int = 60_000,
         max_bytes: int | None = None,
     ) -> Note:

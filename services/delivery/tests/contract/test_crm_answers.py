@@ -1,11 +1,14 @@
 """Every CRM: answers that no simulator gives, sorted by status, header and shape."""
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from common.catalog import CRMS
+from delivery.adapters.crm import adapter_of
 from delivery.adapters.crm.hubspot import HubSpot
 from delivery.adapters.crm.pipedrive import Pipedrive
 from delivery.domain.conversation import Contact
@@ -36,24 +39,37 @@ BAD_BODIES = [
 ]
 
 
-@pytest.fixture(params=[HubSpot, Pipedrive])
-def answering(request: Any) -> Any:
-    """An adapter whose CRM answers what the test says; the person is always there."""
+@dataclass(frozen=True)
+class Answering:
+    """Makes an adapter whose CRM answers what the test says; the person is always there."""
 
-    def make(
-        status: Any, body: Any = b"{}", headers: Any = None, content_type: Any = "application/json"
+    crm: str
+    expected: Any
+
+    @property
+    def an_id(self) -> str:
+        return str(self.expected.an_id)
+
+    def __call__(
+        self,
+        status: int,
+        body: bytes = b"{}",
+        headers: Any = None,
+        content_type: str = "application/json",
     ) -> Any:
         def answer(sent: httpx.Request) -> httpx.Response:
-            if sent.method == "GET" and (
-                "/persons/5" in sent.url.path or "/contacts/5" in sent.url.path
-            ):
-                return httpx.Response(200, json={"id": "5", "data": {"id": 5}})
+            if sent.method == "GET" and sent.url.path == adapter.person_path(self.an_id):
+                return httpx.Response(200, json=json.loads(self.expected.person))
             given = {"content-type": content_type, **(headers or {})}
             return httpx.Response(status, headers=given, content=body)
 
-        return request.param(httpx.AsyncClient(transport=httpx.MockTransport(answer)))
+        adapter = adapter_of(self.crm)(httpx.AsyncClient(transport=httpx.MockTransport(answer)))
+        return adapter
 
-    return make
+
+@pytest.fixture(params=CRMS)
+def answering(request: Any, expected_of: Any) -> Answering:
+    return Answering(request.param, expected_of(request.param))
 
 
 @pytest.mark.parametrize(("status", "expected"), CREATE.items())
@@ -62,10 +78,12 @@ async def test_a_status_after_a_create_is_sorted(
 ) -> None:
     crm = answering(status)
     with pytest.raises(expected) as failed:
-        await crm.create_note(ACCESS, "5", make_note(), DEADLINE)
+        await crm.create_note(ACCESS, answering.an_id, make_note(), DEADLINE)
     assert type(failed.value) is expected
     with pytest.raises((RetryLater, GiveUp, Gone, TokenRejected)) as failed:
-        await crm.notes_marked(ACCESS, "5", Marker("w", "1"), ACCESS.expires_at, DEADLINE)
+        await crm.notes_marked(
+            ACCESS, answering.an_id, Marker("w", "1"), ACCESS.expires_at, DEADLINE
+        )
     assert not isinstance(failed.value, UnknownEnd)
 
 
@@ -75,7 +93,7 @@ async def test_a_gateways_html_is_not_the_crms_word(
 ) -> None:
     crm = answering(status, b"<html>blocked</html>", content_type="text/html")
     with pytest.raises(RetryLater) as failed:
-        await crm.create_note(ACCESS, "5", make_note(), DEADLINE)
+        await crm.create_note(ACCESS, answering.an_id, make_note(), DEADLINE)
     assert not isinstance(failed.value, UnknownEnd)
     assert failed.value.reason == f"http_{status}"
 
@@ -86,7 +104,7 @@ async def test_an_answer_of_another_shape_is_no_answer(
 ) -> None:
     crm = answering(200, body)
     with pytest.raises(UnknownEnd) as unknown:
-        await crm.create_note(ACCESS, "5", make_note(), DEADLINE)
+        await crm.create_note(ACCESS, answering.an_id, make_note(), DEADLINE)
     assert unknown.value.reason in ("not_json", "bad_answer")
     with pytest.raises(RetryLater) as failed:
         await crm.find_persons(ACCESS, Contact("c", ("a@example.com",), ()), DEADLINE)
@@ -110,7 +128,7 @@ async def test_retry_after_is_honoured_up_to_a_day(
     for status in (429, 503):
         crm = answering(status, headers=headers)
         with pytest.raises(RetryLater) as failed:
-            await crm.create_note(ACCESS, "5", make_note(), DEADLINE)
+            await crm.create_note(ACCESS, answering.an_id, make_note(), DEADLINE)
         wanted = None if seconds is None else timedelta(seconds=seconds)
         if status == 429 and not seconds:
             wanted = crm.rate_limit_wait  # "at once" is no answer to too many requests

@@ -10,7 +10,6 @@ from delivery.domain.note import Marker
 from delivery.ports import (
     GiveUp,
     PersonState,
-    ReconnectNeeded,
     RetryLater,
     TokenRejected,
     UnknownEnd,
@@ -19,8 +18,6 @@ from delivery.ports import (
 MARKER = Marker("wk1", "12")
 WRITTEN = ["500_after", "timeout_after", "reset_after", "cut_body", "slow", "trickle"]
 NOT_WRITTEN = ["500_before", "timeout", "reset", "html_502"]
-FORBIDDEN = {"hubspot": ReconnectNeeded, "pipedrive": GiveUp}
-RATE_LIMIT_WAIT = {"hubspot": timedelta(seconds=10), "pipedrive": timedelta(seconds=2)}
 
 
 @pytest.mark.parametrize("kind", WRITTEN)
@@ -104,7 +101,7 @@ async def test_a_refused_token_is_told_apart_from_everything_else(crm: Any, make
 async def test_a_missing_permission_is_for_people_to_cure(crm: Any, make_note: Any) -> None:
     ada = crm.add_person(email="ada@example.com")
     crm.fail_creating("403")
-    with pytest.raises(FORBIDDEN[crm.vendor]):
+    with pytest.raises(crm.expected.forbidden_as):
         await crm.create(ada, make_note())
 
 
@@ -114,7 +111,7 @@ async def test_too_many_requests_wait_as_long_as_the_vendor_says(crm: Any, make_
     with pytest.raises(RetryLater) as limited:
         await crm.create(ada, make_note())
     assert not isinstance(limited.value, UnknownEnd)
-    assert limited.value.retry_after == RATE_LIMIT_WAIT[crm.vendor]
+    assert limited.value.retry_after == timedelta(seconds=crm.expected.rate_limit_wait_s)
     crm.fail_creating("429", headers={"Retry-After": "77"})
     with pytest.raises(RetryLater) as limited:
         await crm.create(ada, make_note())

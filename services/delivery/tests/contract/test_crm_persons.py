@@ -7,9 +7,6 @@ from typing import Any
 import pytest
 from delivery.adapters.crm.base import HttpCrm
 
-MERGE_IS_TOLD = {"hubspot": True, "pipedrive": False}
-NEW_PERSON_IS_FOUND_AT_ONCE = {"hubspot": True, "pipedrive": False}
-
 
 async def test_nobody_is_found_for_an_unknown_customer(crm: Any) -> None:
     crm.add_person(email="ada@example.com")
@@ -73,7 +70,7 @@ async def test_a_merged_person_is_followed_where_the_crm_tells(crm: Any) -> None
     left = crm.add_person(email="ada@example.com")
     crm.control.merge_persons(crm.vendor, crm.account, old, left)
     state = await crm.crm.person(crm.access, old, crm.deadline)
-    if MERGE_IS_TOLD[crm.vendor]:
+    if crm.expected.merge_is_told:
         assert state is not None
         assert state.id == left
     else:
@@ -86,7 +83,7 @@ async def test_a_search_that_lags_hides_nobody_where_the_crm_can_read_by_address
     crm.control.change_account(crm.vendor, crm.account, search_lag_s=30)
     made = await crm.create_person_by_api("ada@example.com")
     found = await crm.find("ada@example.com")
-    assert found == ([made] if NEW_PERSON_IS_FOUND_AT_ONCE[crm.vendor] else [])
+    assert found == ([made] if crm.expected.new_person_is_found_at_once else [])
     crm.control.change_account(crm.vendor, crm.account, search_lag_s=0)
     assert await crm.find("ada@example.com") == [made]
 

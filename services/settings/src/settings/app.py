@@ -2,11 +2,10 @@
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import asyncpg
-import httpx
 from common import http, log
 from common.clock import Clock, SystemClock
 from common.health import Health
@@ -22,9 +21,9 @@ from settings.adapters.postgres.installations import PostgresInstallations
 from settings.adapters.postgres.rotation import rotate
 from settings.adapters.postgres.watch import watch
 from settings.adapters.relay import Relay
-from settings.adapters.vendors.hubspot import HubSpot
+from settings.adapters.vendors import OFFERS
+from settings.adapters.vendors.base import Client, VendorVariables
 from settings.adapters.vendors.intercom import Intercom
-from settings.adapters.vendors.pipedrive import Pipedrive
 from settings.api.internal import internal_app
 from settings.api.public import public_app
 from settings.config import MigrationConfig, SettingsConfig, by_name, by_region
@@ -59,9 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         log.configure("settings", migration.log_level)
         run(_migrate(migration))
     else:
-        config = SettingsConfig.load()
+        config, vendors = SettingsConfig.load_with([offer.variables for offer in OFFERS])
         log.configure("settings", config.log_level)
-        run(_rotate_keys(config) if verb == "rotate-keys" else _serve(config, SystemClock()))
+        if verb == "rotate-keys":
+            run(_rotate_keys(config))
+        else:
+            run(_serve(config, vendors, SystemClock()))
 
 
 async def _migrate(config: MigrationConfig) -> None:
@@ -90,7 +92,7 @@ async def _rotate_keys(config: SettingsConfig) -> None:
         )
 
 
-async def _serve(config: SettingsConfig, clock: Clock) -> None:
+async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clock: Clock) -> None:
     health = Health("settings")
     database = await Database.open(
         config.settings_database_url.get_secret_value(), config.settings_database_connections
@@ -102,17 +104,27 @@ async def _serve(config: SettingsConfig, clock: Clock) -> None:
     deadline = timedelta(seconds=config.settings_vendor_timeout_s)
     api_urls = by_region(config.intercom_api_urls)
     link_urls = by_region(config.intercom_link_urls)
+
+    def our_client(name: str, client_id: str, client_secret: str) -> Client:
+        return Client(
+            id=client_id,
+            secret=client_secret,
+            http=client,
+            clock=clock,
+            deadline=deadline,
+            peer=health.peer(name),
+        )
+
     intercom = Intercom(
-        client=client,
-        clock=clock,
-        deadline=deadline,
-        peer=health.peer("intercom"),
-        client_id=config.intercom_client_id,
-        client_secret=config.intercom_client_secrets[0].get_secret_value(),
+        client=our_client(
+            "intercom",
+            config.intercom_client_id,
+            config.intercom_client_secrets[0].get_secret_value(),
+        ),
         app_url=config.intercom_app_url.rstrip("/"),
         api_urls=api_urls,
     )
-    crms = _crms(config, client, clock, health)
+    crms = _crms(vendors, our_client)
     connections = Connections(
         store=store,
         installations=installations.store,
@@ -175,32 +187,12 @@ async def _serve(config: SettingsConfig, clock: Clock) -> None:
 
 
 def _crms(
-    config: SettingsConfig, client: httpx.AsyncClient, clock: Clock, health: Health
+    vendors: Sequence[VendorVariables], our_client: Callable[[str, str, str], Client]
 ) -> dict[str, CrmVendor]:
     """The CRMs that this deployment holds a client of, by name."""
-    deadline = timedelta(seconds=config.settings_vendor_timeout_s)
     crms: dict[str, CrmVendor] = {}
-    if config.hubspot_client_id and config.hubspot_client_secret:
-        crms["hubspot"] = HubSpot(
-            client=client,
-            clock=clock,
-            deadline=deadline,
-            peer=health.peer("hubspot"),
-            client_id=config.hubspot_client_id,
-            client_secret=config.hubspot_client_secret.get_secret_value(),
-            app_url=config.hubspot_app_url.rstrip("/"),
-            api_url=config.hubspot_api_url.rstrip("/"),
-            scopes=tuple(config.hubspot_scopes),
-        )
-    if config.pipedrive_client_id and config.pipedrive_client_secret:
-        crms["pipedrive"] = Pipedrive(
-            client=client,
-            clock=clock,
-            deadline=deadline,
-            peer=health.peer("pipedrive"),
-            client_id=config.pipedrive_client_id,
-            client_secret=config.pipedrive_client_secret.get_secret_value(),
-            oauth_url=config.pipedrive_oauth_url.rstrip("/"),
-            api_hosts=tuple(config.pipedrive_api_hosts),
-        )
+    for offer, variables in zip(OFFERS, vendors, strict=True):
+        credentials = variables.credentials()
+        if credentials is not None:
+            crms[offer.name] = offer.new(our_client(offer.name, *credentials), variables)
     return crms

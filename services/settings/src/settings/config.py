@@ -121,32 +121,6 @@ class SettingsConfig(MigrationConfig, KafkaConfig):
         description="Intercom's host for people of each region: `region=url`, comma-separated.",
     )
 
-    hubspot_client_id: str | None = Field(
-        None, description="Client id of our HubSpot app; without it HubSpot cannot be connected."
-    )
-    hubspot_client_secret: SecretStr | None = Field(None, description="Its client secret.")
-    hubspot_scopes: CommaSeparated = Field(
-        ["oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"],
-        description="Scopes asked of HubSpot; must equal the required scopes of our app there.",
-    )
-    hubspot_app_url: str = Field(
-        "https://app.hubspot.com", description="HubSpot host where a person authorises our app."
-    )
-    hubspot_api_url: str = Field("https://api.hubapi.com", description="HubSpot's API host.")
-
-    pipedrive_client_id: str | None = Field(
-        None,
-        description="Client id of our Pipedrive app; without it Pipedrive cannot be connected.",
-    )
-    pipedrive_client_secret: SecretStr | None = Field(None, description="Its client secret.")
-    pipedrive_oauth_url: str = Field(
-        "https://oauth.pipedrive.com", description="Pipedrive host for authorization and tokens."
-    )
-    pipedrive_api_hosts: CommaSeparated = Field(
-        [".pipedrive.com"],
-        description="Hosts that Pipedrive may name as a company's API: `.suffix` or an exact host.",
-    )
-
 
 def by_region(entries: list[str]) -> dict[str, str]:
     """`us=https://...` entries as a table by upper-case region, as Intercom writes it."""

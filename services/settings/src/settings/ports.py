@@ -208,9 +208,6 @@ class IntercomVendor(Protocol):
 class CrmVendor(Protocol):
     """Raises VendorUnavailable, or GrantRefused for a code or refresh token that is not valid."""
 
-    @property
-    def takes_pkce(self) -> bool: ...
-
     def authorize_url(self, state: str, redirect_uri: str, challenge: str | None) -> str: ...
 
     async def exchange(self, code: str, redirect_uri: str, verifier: str | None) -> CrmGrant: ...

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from common.clock import FakeClock
 from common.health import Need
-from settings.adapters.vendors.base import retry_after
+from settings.adapters.vendors.base import Client, retry_after
 from settings.adapters.vendors.hubspot import HubSpot
 from settings.adapters.vendors.intercom import Intercom
 from settings.adapters.vendors.pipedrive import Pipedrive
@@ -30,12 +30,14 @@ GRANT = {
 
 def common(answer: Answer) -> dict[str, Any]:
     return {
-        "client": httpx.AsyncClient(transport=httpx.MockTransport(answer)),
-        "clock": FakeClock(NOW),
-        "deadline": timedelta(seconds=2),
-        "peer": Need("vendor"),
-        "client_id": "our-id",
-        "client_secret": "our-secret",
+        "client": Client(
+            id="our-id",
+            secret="our-secret",
+            http=httpx.AsyncClient(transport=httpx.MockTransport(answer)),
+            clock=FakeClock(NOW),
+            deadline=timedelta(seconds=2),
+            peer=Need("vendor"),
+        )
     }
 
 

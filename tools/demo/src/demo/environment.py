@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from devstack.ports import free_port
+from simulators.crms import variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,28 +108,14 @@ def simulated_vendors(simulators: str) -> dict[str, str]:
     The simulators answer at once and list at once what was written, so delivery need not wait as
     long for either as real vendors demand; what a killed delivery held is free again sooner.
     """
-    regions = ("us", "eu", "au")
-    values = {
+    patience = {
         "DELIVERY_CALL_DEADLINE_S": "5",
         "DELIVERY_LEASE_S": "12",
         "DELIVERY_VISIBLE_AFTER_S": "1",
         "DELIVERY_HEAL_AFTER_S": "6",
         "DELIVERY_BACKOFF_FIRST_S": "0.5",
-        "INTERCOM_CLIENT_ID": "intercom-client",
-        "INTERCOM_CLIENT_SECRETS": "intercom-secret",
-        "INTERCOM_APP_URL": f"{simulators}/intercom/us/app",
-        "INTERCOM_API_URLS": ",".join(f"{r}={simulators}/intercom/{r}" for r in regions),
-        "INTERCOM_LINK_URLS": ",".join(f"{r}={simulators}/intercom/{r}/app" for r in regions),
-        "HUBSPOT_CLIENT_ID": "hubspot-client",
-        "HUBSPOT_CLIENT_SECRET": "hubspot-secret",
-        "HUBSPOT_APP_URL": f"{simulators}/hubspot",
-        "HUBSPOT_API_URL": f"{simulators}/hubspot",
-        "PIPEDRIVE_CLIENT_ID": "pipedrive-client",
-        "PIPEDRIVE_CLIENT_SECRET": "pipedrive-secret",
-        "PIPEDRIVE_OAUTH_URL": f"{simulators}/pipedrive",
-        "PIPEDRIVE_API_HOSTS": "127.0.0.1",
     }
-    return {f"LULL_{name}": value for name, value in values.items()}
+    return {f"LULL_{name}": value for name, value in patience.items()} | variables(simulators)
 
 
 def from_file(path: Path) -> dict[str, str]:

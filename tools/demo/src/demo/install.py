@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 import httpx
+from common.catalog import APPS
 
 from demo.environment import local
 from demo.product import Product
@@ -54,7 +55,7 @@ def build_world(scenario: Scenario, simulators: httpx.Client, webhook_url: str) 
         for app in workspace.apps:
             _ok(
                 simulators.post(
-                    f"crm/{app.app}/accounts",
+                    f"crm/{APPS[app.app].crm}/accounts",
                     json={
                         "id": app.account,
                         "name": workspace.name,

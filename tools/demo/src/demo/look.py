@@ -1,6 +1,7 @@
 """What lies in the CRMs' stores for each conversation: the truth that the demo is judged by."""
 
 import httpx
+from common.catalog import APPS
 
 from demo.judge import CrmSeen
 from demo.scenario import Scenario
@@ -11,7 +12,7 @@ def crm_records(scenario: Scenario, simulators: httpx.Client) -> dict[tuple[str,
     seen: dict[tuple[str, str], CrmSeen] = {}
     for workspace in scenario.workspaces:
         for app in workspace.apps:
-            store = simulators.get(f"crm/{app.app}/accounts/{app.account}").json()
+            store = simulators.get(f"crm/{APPS[app.app].crm}/accounts/{app.account}").json()
             for conversation in scenario.conversations:
                 if conversation.workspace != workspace.id:
                     continue

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from common.catalog import APPS
 
 from demo.install import contact_id
 from demo.scenario import Action, Conversation, Scenario, Step
@@ -101,7 +102,7 @@ class Play:
             for app in self.scenario.workspace(conversation.workspace).apps
             if app.app == action.app
         )
-        store = self.simulators.get(f"crm/{action.app}/accounts/{account}").json()
+        store = self.simulators.get(f"crm/{APPS[action.app].crm}/accounts/{account}").json()
         person = next(one for one in store["persons"] if conversation.email in one["emails"])
         answer = self.ingest.post(
             "/v1/actions",

@@ -4,10 +4,17 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
+from common.catalog import APPS
 from common.outcomes import Outcome
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 USUAL = Path(__file__).with_name("scenario.toml")
+
+
+def _is_known(app: str) -> str:
+    if app not in APPS:
+        raise ValueError(f"one of {', '.join(APPS)}")
+    return app
 
 
 class _Part(BaseModel):
@@ -15,7 +22,7 @@ class _Part(BaseModel):
 
 
 class InstalledApp(_Part):
-    app: Literal["hubspot", "pipedrive"]
+    app: Annotated[str, AfterValidator(_is_known)]
     account: str
     sync: bool
     users: list[str]
@@ -63,13 +70,15 @@ class Expected(_Part):
 
 
 class Expectation(_Part):
+    """Why it ends so, and how in each app: `why`, and one `Expected` under each app's key."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[Annotated[str, AfterValidator(_is_known)], Expected]
+
     why: str
-    hubspot: Expected | None = None
-    pipedrive: Expected | None = None
 
     def by_app(self) -> dict[str, Expected]:
-        both = {"hubspot": self.hubspot, "pipedrive": self.pipedrive}
-        return {app: expected for app, expected in both.items() if expected is not None}
+        return dict(self.__pydantic_extra__)
 
 
 class Conversation(_Part):

@@ -26,7 +26,7 @@ from simulators.world import World
 
 
 def create_app(config: SimulatorsConfig) -> Starlette:
-    world = World(config)
+    world = World(config, CRMS.values())
     webhooks = Webhooks(world)
     stage = Stage(world, webhooks)
     control = [
@@ -78,7 +78,7 @@ def server(config: SimulatorsConfig) -> uvicorn.Server:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Intercom, HubSpot and Pipedrive in one process.")
+    parser = argparse.ArgumentParser(description="Intercom and the CRMs in one process.")
     parser.add_argument("--host", help="address to listen on")
     parser.add_argument("--port", type=int, help="port to listen on, 0 for a free one")
     parser.add_argument("--validate", action="store_true", help="check all traffic")

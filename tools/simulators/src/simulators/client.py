@@ -7,7 +7,6 @@ from typing import Any, Literal, Self
 import httpx
 
 Json = dict[str, Any]
-CrmName = Literal["hubspot", "pipedrive"]
 
 
 class ControlCallError(Exception):
@@ -275,54 +274,54 @@ class SimulatorControl:
 
     # CRMs
 
-    def create_account(self, crm: CrmName, account: str, **rest: object) -> Json:
+    def create_account(self, crm: str, account: str, **rest: object) -> Json:
         """ACCOUNT plus access_token, refresh_token, api_base.
 
         `rest`: name, users, persons, limits, search_lag_s, token_lifetime_s.
         """
         return self.call("POST", f"/crm/{crm}/accounts", {"id": account, **rest})
 
-    def account(self, crm: CrmName, account: str) -> Json:
+    def account(self, crm: str, account: str) -> Json:
         """The store, whole."""
         return self.call("GET", f"/crm/{crm}/accounts/{account}")
 
-    def change_account(self, crm: CrmName, account: str, **change: object) -> Json:
+    def change_account(self, crm: str, account: str, **change: object) -> Json:
         return self.call("PATCH", f"/crm/{crm}/accounts/{account}", change)
 
-    def notes(self, crm: CrmName, account: str, *, deleted: bool = False) -> list[Json]:
+    def notes(self, crm: str, account: str, *, deleted: bool = False) -> list[Json]:
         """Live notes; with `deleted`, the deleted ones too."""
         return [n for n in self.account(crm, account)["notes"] if deleted or not n["deleted"]]
 
-    def activities(self, crm: CrmName, account: str, *, deleted: bool = False) -> list[Json]:
+    def activities(self, crm: str, account: str, *, deleted: bool = False) -> list[Json]:
         return [a for a in self.account(crm, account)["activities"] if deleted or not a["deleted"]]
 
-    def persons(self, crm: CrmName, account: str, *, deleted: bool = False) -> list[Json]:
+    def persons(self, crm: str, account: str, *, deleted: bool = False) -> list[Json]:
         return [p for p in self.account(crm, account)["persons"] if deleted or not p["deleted"]]
 
-    def add_person(self, crm: CrmName, account: str, **person: object) -> Json:
+    def add_person(self, crm: str, account: str, **person: object) -> Json:
         return self.call("POST", f"/crm/{crm}/accounts/{account}/persons", person)
 
-    def merge_persons(self, crm: CrmName, account: str, person: str, into: str) -> Json:
+    def merge_persons(self, crm: str, account: str, person: str, into: str) -> Json:
         path = f"/crm/{crm}/accounts/{account}/persons/{person}/merge"
         return self.call("POST", path, {"into": into})
 
-    def delete_person(self, crm: CrmName, account: str, person: str) -> Json:
+    def delete_person(self, crm: str, account: str, person: str) -> Json:
         return self.call("DELETE", f"/crm/{crm}/accounts/{account}/persons/{person}")
 
-    def write_note(self, crm: CrmName, account: str, person_id: str, body: str) -> Json:
+    def write_note(self, crm: str, account: str, person_id: str, body: str) -> Json:
         path = f"/crm/{crm}/accounts/{account}/notes"
         return self.call("POST", path, {"person_id": person_id, "body": body})
 
-    def edit_note(self, crm: CrmName, account: str, note: str, **change: str) -> Json:
+    def edit_note(self, crm: str, account: str, note: str, **change: str) -> Json:
         """`body`, or `prepend` and `append`."""
         return self.call("PATCH", f"/crm/{crm}/accounts/{account}/notes/{note}", change)
 
-    def delete_note(self, crm: CrmName, account: str, note: str) -> Json:
+    def delete_note(self, crm: str, account: str, note: str) -> Json:
         return self.call("DELETE", f"/crm/{crm}/accounts/{account}/notes/{note}")
 
-    def crm_tokens(self, crm: CrmName, account: str, user_id: str | None = None) -> Json:
+    def crm_tokens(self, crm: str, account: str, user_id: str | None = None) -> Json:
         path = f"/crm/{crm}/accounts/{account}/tokens"
         return self.call("POST", path, {"user_id": user_id})
 
-    def revoke_crm_tokens(self, crm: CrmName, account: str) -> int:
+    def revoke_crm_tokens(self, crm: str, account: str) -> int:
         return int(self.call("DELETE", f"/crm/{crm}/accounts/{account}/tokens")["revoked"])

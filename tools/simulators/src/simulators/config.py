@@ -1,11 +1,11 @@
 """Every environment variable of the simulators, with its default."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class SimulatorsConfig(BaseSettings):
-    """Where to listen, and the credentials of the OAuth apps that the simulated vendors know."""
+    """Where to listen. Our OAuth apps at the vendors are `<vendor>-client`, `<vendor>-secret`."""
 
     model_config = SettingsConfigDict(env_prefix="LULL_SIMULATORS_", hide_input_in_errors=True)
 
@@ -18,16 +18,4 @@ class SimulatorsConfig(BaseSettings):
         False,
         validation_alias="LULL_SIMULATORS_VALIDATE",
         description="Check every request and response against the vendors' API descriptions",
-    )
-    intercom_client_id: str = Field("intercom-client", description="OAuth client id at Intercom")
-    intercom_client_secret: SecretStr = Field(
-        SecretStr("intercom-secret"), description="OAuth client secret; also signs the webhooks"
-    )
-    hubspot_client_id: str = Field("hubspot-client", description="OAuth client id at HubSpot")
-    hubspot_client_secret: SecretStr = Field(
-        SecretStr("hubspot-secret"), description="OAuth client secret at HubSpot"
-    )
-    pipedrive_client_id: str = Field("pipedrive-client", description="OAuth client id at Pipedrive")
-    pipedrive_client_secret: SecretStr = Field(
-        SecretStr("pipedrive-secret"), description="OAuth client secret at Pipedrive"
     )

@@ -5,7 +5,6 @@ send: `VendorContract("hubspot").check(Exchange.of(request))` lists what is wron
 """
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import parse_qsl
@@ -14,8 +13,7 @@ import httpx
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from jsonschema.exceptions import best_match  # type: ignore[import-untyped]
 
-from simulators.contract_descriptions import Operation, absolute, load
-from simulators.contract_exceptions import NULLABLE, is_exempt
+from simulators.contract_descriptions import Operation, absolute, contract_of, load
 from simulators.contract_schema import Schema, as_json_schema
 
 OK_BELOW = 400
@@ -57,35 +55,18 @@ class Exchange:
         )
 
 
-_ERRORS: dict[str, Schema] = {
-    "intercom": {"$ref": "openapi-2.14.trimmed.json#/components/schemas/error"},
-    "hubspot": {"$ref": "openapi.derived.json#/components/schemas/Error"},
-    "pipedrive": {
-        "type": "object",
-        "required": ["success", "error"],
-        "properties": {"success": {"const": False}, "error": {"type": "string"}},
-        "additionalProperties": True,
-    },
-}
-"""The shape of an error where the operation declares none of that status."""
-
-_UNDESCRIBED = re.compile(
-    r"^/oauth/(authorize|revoke)$|^/(us|eu|au)/app/|^/(us|eu|au)/auth/uninstall$"
-)
-"""Pages for people, and calls whose answers no description has."""
-
-
 class VendorContract:
     """One vendor's descriptions, loaded once per process."""
 
     def __init__(self, vendor: str) -> None:
         self.vendor = vendor
+        self._facts = contract_of(vendor)
         self._loaded = load(vendor)
         self._validators: dict[tuple[str, int, bool], Any] = {}
 
     def check(self, exchange: Exchange) -> list[str]:
         """What breaks the description, one sentence each."""
-        if _UNDESCRIBED.search(exchange.path):
+        if self._facts.undescribed.search(exchange.path):
             return []
         operation = self._find(exchange)
         if operation is None:
@@ -94,7 +75,7 @@ class VendorContract:
         findings = self._request(operation, exchange) if _was_understood(exchange) else []
         if exchange.status:
             findings += self._response(operation, exchange)
-        return [f for f in findings if not is_exempt(self.vendor, f)]
+        return [f for f in findings if not self._facts.is_exempt(f)]
 
     def check_webhook(self, topic: str, body: bytes) -> list[str]:
         """What breaks the description of a notification of that topic."""
@@ -104,7 +85,7 @@ class VendorContract:
         schema = webhook["post"]["requestBody"]["content"]["application/json"]["schema"]
         file = "webhooks-canvas-oauth.derived.json"
         findings = self._errors(schema, json.loads(body), file, "webhook body")
-        return [f for f in findings if not is_exempt(self.vendor, f)]
+        return [f for f in findings if not self._facts.is_exempt(f)]
 
     def _find(self, exchange: Exchange) -> Operation | None:
         path = exchange.path
@@ -157,7 +138,7 @@ class VendorContract:
         if declared is None:
             if exchange.status < OK_BELOW:
                 return [f"response: {exchange.status} is not declared"]
-            schema, file = _ERRORS[self.vendor], operation.file
+            schema, file = self._facts.error, operation.file
         else:
             content = declared.get("content", {})
             if not content:
@@ -182,7 +163,7 @@ class VendorContract:
         """Made once for each schema; the schemas live as long as the loaded descriptions."""
         key = (file, id(schema), is_answer)
         if key not in self._validators:
-            known = NULLABLE.get(self.vendor) if is_answer else None
+            known = self._facts.nullable if is_answer else None
             converted = as_json_schema(schema, nullable=known.names if known else None)
             self._validators[key] = Draft202012Validator(
                 absolute(converted, file),

@@ -1,6 +1,7 @@
 """The vendors' API descriptions, loaded from `vendor_data`: operations, webhooks, schemas."""
 
 import functools
+import importlib
 import json
 import re
 from dataclasses import dataclass
@@ -10,27 +11,8 @@ from typing import Any
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from simulators.contract_exceptions import NULLABLE, UNDECLARED
+from simulators.contract_facts import Contract, Description
 from simulators.contract_schema import Schema, document
-
-
-@dataclass(frozen=True, slots=True)
-class _Description:
-    file: str
-    below: str  # regular expression of what stands before the description's own paths
-
-
-_DESCRIPTIONS: dict[str, tuple[_Description, ...]] = {
-    "intercom": (
-        _Description("openapi-2.14.trimmed.json", r"(/(us|eu|au))?"),
-        _Description("webhooks-canvas-oauth.derived.json", r"(/(us|eu|au))?"),
-    ),
-    "hubspot": (_Description("openapi.derived.json", ""),),
-    "pipedrive": (
-        _Description("openapi.v1.json", r"((/[\w-]+)?/api/v1)?"),
-        _Description("openapi.v2.json", r"(/[\w-]+)?/api/v2"),
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +33,26 @@ class Loaded:
     registry: Any
 
 
+def contract_of(vendor: str) -> Contract:
+    """What the vendor's own folder says."""
+    contract: Contract = importlib.import_module(f"simulators.{vendor}.contract").CONTRACT
+    return contract
+
+
 @functools.cache
 def load(vendor: str) -> Loaded:
     folder = resources.files("simulators") / "vendor_data" / vendor
-    nullable = NULLABLE.get(vendor)
+    contract = contract_of(vendor)
+    nullable = contract.nullable
     operations: list[Operation] = []
     webhooks: Schema = {}
     registry: Any = Registry()
-    for description in _DESCRIPTIONS[vendor]:
+    for description in contract.descriptions:
         text = (folder / description.file).read_text(encoding="utf-8")
         openapi = json.loads(text)
-        for extra in UNDECLARED:
+        for extra in contract.undeclared:
             schema = openapi.get("components", {}).get("schemas", {}).get(extra.schema)
-            if extra.vendor == vendor and schema is not None:
+            if schema is not None:
                 schema["properties"][extra.field] = extra.is_a
         contents = document(openapi, nullable.names if nullable else None)
         contents = absolute(contents, description.file)
@@ -78,7 +67,7 @@ def load(vendor: str) -> Loaded:
 
 
 def _operation(
-    description: _Description, path: str, method: str, operation: Schema, openapi: Schema
+    description: Description, path: str, method: str, operation: Schema, openapi: Schema
 ) -> Operation:
     pattern = re.sub(r"\\\{\w+\\\}", r"[^/]+", re.escape(path))
     return Operation(

@@ -1,50 +1,40 @@
-"""The CRMs that are simulated: the one list to add a new one to."""
+"""The CRMs that are simulated: every folder here with a `simulator.py`."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import importlib.util
+import pkgutil
 
-from simulators.crm import CrmAccount, User
-from simulators.http import Json
-from simulators.hubspot import oauth as hubspot_oauth
-from simulators.hubspot.api import HubSpot
-from simulators.hubspot.store import HubSpotAccount
-from simulators.oauth import Grant
-from simulators.pipedrive import oauth as pipedrive_oauth
-from simulators.pipedrive.api import Pipedrive
-from simulators.pipedrive.store import PipedriveAccount
-from simulators.vendor import Vendor
-from simulators.world import World
+import simulators
+from simulators.simulator import Simulator
+from simulators.world import client_of
+
+REGIONS = ("us", "eu", "au")
 
 
-@dataclass(frozen=True, slots=True)
-class Crm:
-    title: str
-    vendor: Callable[[World], Vendor]
-    new_account: Callable[[str, str, Iterable[User]], CrmAccount]
-    numeric_ids: bool  # account ids are digits
-    api_base: Callable[[str, str], str]  # (our root, account id)
-    tokens: Callable[
-        [World, Grant, float, str], Json
-    ]  # what the token call answers; (.., our root)
+def _found() -> dict[str, Simulator]:
+    found: dict[str, Simulator] = {}
+    for folder in pkgutil.iter_modules(simulators.__path__):
+        name = f"simulators.{folder.name}.simulator"
+        if folder.ispkg and importlib.util.find_spec(name) is not None:
+            simulator: Simulator = importlib.import_module(name).SIMULATOR
+            found[simulator.name] = simulator
+    return found
 
 
-CRMS: dict[str, Crm] = {
-    "hubspot": Crm(
-        title="HubSpot",
-        vendor=HubSpot,
-        new_account=HubSpotAccount,
-        numeric_ids=True,
-        api_base=lambda root, account: f"{root}/hubspot",
-        tokens=lambda world, grant, now, root: hubspot_oauth.token_answer(world, grant, now),
-    ),
-    "pipedrive": Crm(
-        title="Pipedrive",
-        vendor=Pipedrive,
-        new_account=PipedriveAccount,
-        numeric_ids=False,
-        api_base=lambda root, account: f"{root}/pipedrive/{account}",
-        tokens=lambda world, grant, now, root: pipedrive_oauth.token_answer(
-            world, grant, now, f"{root}/pipedrive"
-        ),
-    ),
-}
+CRMS: dict[str, Simulator] = _found()
+
+
+def variables(root: str) -> dict[str, str]:
+    """What the services are given to reach the simulators at `root` instead of the vendors."""
+    values = {
+        "INTERCOM_CLIENT_ID": client_of("intercom")[0],
+        "INTERCOM_CLIENT_SECRETS": client_of("intercom")[1],
+        "INTERCOM_APP_URL": f"{root}/intercom/us/app",
+        "INTERCOM_API_URLS": ",".join(f"{r}={root}/intercom/{r}" for r in REGIONS),
+        "INTERCOM_LINK_URLS": ",".join(f"{r}={root}/intercom/{r}/app" for r in REGIONS),
+    }
+    for crm in CRMS.values():
+        client_id, client_secret = client_of(crm.name)
+        ours = {"CLIENT_ID": client_id, "CLIENT_SECRET": client_secret}
+        values |= {f"{crm.name.upper()}_{name}": value for name, value in ours.items()}
+        values |= crm.addresses(root)
+    return {f"LULL_{name}": value for name, value in values.items()}

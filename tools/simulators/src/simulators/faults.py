@@ -1,6 +1,7 @@
 """Faults that are switched on by call, and which request each of them hits."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ DEFAULT_MS: dict[Kind, float] = {"slow": 2000, "trickle": 200}
 class FaultSpec(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    vendor: Literal["intercom", "hubspot", "pipedrive"]
+    vendor: str
     kind: Kind
     account: str | None = None
     method: str | None = None
@@ -71,11 +72,16 @@ class Fault:
 class FaultBook:
     """Faults in the order they were added; the first one that is due takes the request."""
 
-    def __init__(self) -> None:
+    def __init__(self, vendors: Collection[str]) -> None:
+        self._vendors = vendors
         self._faults: dict[str, Fault] = {}
         self._next = 1
 
     def add(self, spec: FaultSpec) -> Fault:
+        """The fault, switched on. Raises ValueError for a vendor that is not simulated."""
+        if spec.vendor not in self._vendors:
+            message = f"vendor: there is no {spec.vendor}"
+            raise ValueError(message)
         fault = Fault(f"f{self._next}", spec)
         self._next += 1
         self._faults[fault.id] = fault

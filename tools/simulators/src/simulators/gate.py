@@ -38,7 +38,7 @@ class Gate:
         fault = world.faults.take(name, account, call.method, call.path)
         status = NO_ANSWER
         try:
-            if latency_ms := getattr(world.knobs.latency_ms, name):
+            if latency_ms := world.knobs.latency_ms[name]:
                 await asyncio.sleep(latency_ms / 1000)
             response = self._respond(call, account, fault)
             if response is not None:

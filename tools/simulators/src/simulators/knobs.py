@@ -1,60 +1,59 @@
 """What can be turned while the simulators run: delays, lags, lifetimes."""
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat
+from collections.abc import Iterable
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveFloat
 
 
-class _Knobs(BaseModel):
+class _Facts(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def token_lifetime_s(self) -> float: ...
+    @property
+    def rotates_refresh_tokens(self) -> bool: ...
+
+
+class Knobs(BaseModel):
+    """The groups are by vendor; `latency_ms` has Intercom as well."""
+
     model_config = ConfigDict(extra="forbid")
 
-
-class LatencyMs(_Knobs):
-    intercom: NonNegativeFloat = 0
-    hubspot: NonNegativeFloat = 0
-    pipedrive: NonNegativeFloat = 0
-
-
-class SearchLagS(_Knobs):
-    hubspot: NonNegativeFloat = 0
-    pipedrive: NonNegativeFloat = 0
-
-
-class TokenLifetimeS(_Knobs):
-    """The vendors' own: 30 minutes, and one hour less a second."""
-
-    hubspot: PositiveFloat = 1800
-    pipedrive: PositiveFloat = 3599
-
-
-class RotateRefreshTokens(_Knobs):
-    """Whether a refresh ends the refresh token that was used.
-
-    HubSpot was seen to give the same one back; Pipedrive's error text speaks of one "already
-    exchanged", so here its old one dies.
-    """
-
-    hubspot: bool = False
-    pipedrive: bool = True
-
-
-class Knobs(_Knobs):
-    latency_ms: LatencyMs = Field(default_factory=LatencyMs)
-    search_lag_s: SearchLagS = Field(default_factory=SearchLagS)
-    token_lifetime_s: TokenLifetimeS = Field(default_factory=TokenLifetimeS)
-    rotate_refresh_tokens: RotateRefreshTokens = Field(default_factory=RotateRefreshTokens)
+    latency_ms: dict[str, NonNegativeFloat]
+    search_lag_s: dict[str, NonNegativeFloat]
+    token_lifetime_s: dict[str, PositiveFloat]
+    rotate_refresh_tokens: dict[str, bool]
     rate_limits: bool = True
     webhook_retry_s: NonNegativeFloat = 60
     webhook_timeout_s: PositiveFloat = 5
+
+    @classmethod
+    def of(cls, crms: Iterable[_Facts]) -> "Knobs":
+        """As they stand at the start: the vendors' own lifetimes, no delay and no lag."""
+        known = tuple(crms)
+        return cls(
+            latency_ms={"intercom": 0, **{crm.name: 0 for crm in known}},
+            search_lag_s={crm.name: 0 for crm in known},
+            token_lifetime_s={crm.name: crm.token_lifetime_s for crm in known},
+            rotate_refresh_tokens={crm.name: crm.rotates_refresh_tokens for crm in known},
+        )
 
     def patched(self, change: dict[str, object]) -> "Knobs":
         """A copy with the given parts replaced; groups are merged, not replaced whole.
 
         Raises:
-            pydantic.ValidationError: a name or value is wrong.
+            ValueError: a name or value is wrong.
 
         """
         merged: dict[str, object] = self.model_dump()
         for name, value in change.items():
             old = merged.get(name)
-            both = isinstance(old, dict) and isinstance(value, dict)
-            merged[name] = {**old, **value} if both else value  # type: ignore[dict-item]
+            if isinstance(old, dict) and isinstance(value, dict):
+                if unknown := value.keys() - old.keys():
+                    message = f"{name}: there is no {min(unknown)}"
+                    raise ValueError(message)
+                merged[name] = {**old, **value}
+            else:
+                merged[name] = value
         return Knobs.model_validate(merged)

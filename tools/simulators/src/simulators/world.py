@@ -1,5 +1,6 @@
 """Everything the simulators hold in memory, and how it starts anew."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -16,10 +17,26 @@ from simulators.journal import Journal
 from simulators.knobs import Knobs
 from simulators.oauth import TokenServer
 
-CODE_LIFETIME_S = {"intercom": 600, "hubspot": 600, "pipedrive": 300}
-"""Pipedrive's is documented (five minutes); the others are not, and are generous."""
+INTERCOM_CODE_LIFETIME_S = 600
+"""Not documented, so generous."""
 
 KEPT_VIOLATIONS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrmFacts:
+    """How one CRM does what all of them do."""
+
+    name: str
+    title: str
+    code_lifetime_s: float
+    token_lifetime_s: float
+    rotates_refresh_tokens: bool  # whether a refresh ends the refresh token that was used
+
+
+def client_of(vendor: str) -> tuple[str, str]:
+    """Id and secret of the OAuth app that a simulated vendor knows from the start."""
+    return f"{vendor}-client", f"{vendor}-secret"
 
 
 @dataclass(slots=True)
@@ -36,12 +53,12 @@ class _Contents:
 class World:
     """The one thing all parts share. Ask it anew each time: a reset replaces its contents."""
 
-    def __init__(self, config: SimulatorsConfig) -> None:
+    def __init__(self, config: SimulatorsConfig, crms: Iterable[CrmFacts]) -> None:
         self.config = config
+        self._crms = tuple(crms)
+        names = ("intercom", *(crm.name for crm in self._crms))
         self._contracts = (
-            {name: VendorContract(name) for name in CODE_LIFETIME_S}
-            if config.validate_traffic
-            else {}
+            {name: VendorContract(name) for name in names} if config.validate_traffic else {}
         )
         self._contents = self._fresh()
 
@@ -49,28 +66,15 @@ class World:
         self._contents = self._fresh()
 
     def _fresh(self) -> _Contents:
-        config = self.config
         return _Contents(
             clock=Clock(),
-            knobs=Knobs(),
-            faults=FaultBook(),
+            knobs=Knobs.of(self._crms),
+            faults=FaultBook({"intercom", *(crm.name for crm in self._crms)}),
             journal=Journal(),
-            intercom=IntercomStore(
-                client_id=config.intercom_client_id,
-                client_secret=config.intercom_client_secret.get_secret_value(),
-                tokens=TokenServer(CODE_LIFETIME_S["intercom"]),
-            ),
+            intercom=IntercomStore(*client_of("intercom"), TokenServer(INTERCOM_CODE_LIFETIME_S)),
             crms={
-                "hubspot": CrmStore(
-                    config.hubspot_client_id,
-                    config.hubspot_client_secret.get_secret_value(),
-                    TokenServer(CODE_LIFETIME_S["hubspot"]),
-                ),
-                "pipedrive": CrmStore(
-                    config.pipedrive_client_id,
-                    config.pipedrive_client_secret.get_secret_value(),
-                    TokenServer(CODE_LIFETIME_S["pipedrive"]),
-                ),
+                crm.name: CrmStore(*client_of(crm.name), TokenServer(crm.code_lifetime_s))
+                for crm in self._crms
             },
             violations=[],
         )

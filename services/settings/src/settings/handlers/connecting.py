@@ -83,7 +83,7 @@ class Connections:
         """Where the admin goes; raises UnknownWorkspace, AppNotOffered."""
         vendor = self._crm(app)
         await self.installations.workspace(workspace_id)
-        verifier = secrets.token_urlsafe(48) if vendor.takes_pkce else None
+        verifier = secrets.token_urlsafe(48) if APPS[app].pkce else None
         crm = APPS[app].crm
         state = await self._new_state(crm, workspace_id, app, verifier)
         return vendor.authorize_url(

@@ -6,8 +6,9 @@ from starlette.routing import Route
 from simulators.control import requests
 from simulators.control.endpoint import ControlError, missing, read, route
 from simulators.crm import CrmAccount, CrmStore, Note, Person, User
-from simulators.crms import CRMS, Crm
+from simulators.crms import CRMS
 from simulators.http import Json
+from simulators.simulator import Simulator
 from simulators.world import World
 
 ACCOUNT = "/crm/{crm}/accounts/{account}"
@@ -138,7 +139,7 @@ class CrmControl:
         _, store = self._crm(request)
         return {"revoked": store.tokens.revoke(self._account(request).id)}
 
-    def _tokens(self, request: Request, crm: Crm, account: CrmAccount, user: str) -> Json:
+    def _tokens(self, request: Request, crm: Simulator, account: CrmAccount, user: str) -> Json:
         root = self._world.public_url(request)
         grant = self._world.crms[account.crm].tokens.grant(account.id, user)
         given = crm.tokens(self._world, grant, self._world.clock.now(), root)
@@ -162,7 +163,7 @@ class CrmControl:
             person_id=given.id,
         )
 
-    def _crm(self, request: Request) -> tuple[Crm, CrmStore]:
+    def _crm(self, request: Request) -> tuple[Simulator, CrmStore]:
         name = request.path_params["crm"]
         if name not in CRMS:
             raise missing("CRM", name)

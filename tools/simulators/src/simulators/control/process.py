@@ -49,8 +49,10 @@ class ProcessControl:
             self._world.knobs = self._world.knobs.patched(json.loads(await request.body()))
         except ValidationError as error:
             raise ControlError(400, said(error)) from error
-        except (ValueError, AttributeError) as error:
+        except (json.JSONDecodeError, AttributeError) as error:
             raise ControlError(400, "the body is not a JSON object") from error
+        except ValueError as error:
+            raise ControlError(400, str(error)) from error
         return self._world.knobs.model_dump()
 
     async def advance(self, request: Request) -> object:
@@ -72,7 +74,11 @@ class ProcessControl:
         return {"validating": looked, "violations": self._world.violations}
 
     async def add_fault(self, request: Request) -> object:
-        return self._world.faults.add(await read(request, FaultSpec)).view()
+        spec = await read(request, FaultSpec)
+        try:
+            return self._world.faults.add(spec).view()
+        except ValueError as error:
+            raise ControlError(400, str(error)) from error
 
     async def faults(self, request: Request) -> object:
         return {"faults": [fault.view() for fault in self._world.faults.all()]}

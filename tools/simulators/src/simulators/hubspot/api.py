@@ -58,7 +58,7 @@ class HubSpot:
             raise RefusedError(refusal("401"))
         if not store.tokens.is_good(token, call.now):
             raise RefusedError(expired())
-        return Caller(account, token.grant.user, self._world.knobs.search_lag_s.hubspot)
+        return Caller(account, token.grant.user, self._world.knobs.search_lag_s["hubspot"])
 
     def _throttle(self, account: HubSpotAccount, call: Call) -> dict[str, str]:
         """Count the call. Searches have a limit of their own, and no headers."""

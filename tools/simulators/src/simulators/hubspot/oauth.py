@@ -84,7 +84,7 @@ def _token(world: World, store: CrmStore, form: dict[str, str], now: float) -> R
             )
         elif form.get("grant_type") == "refresh_token":
             grant = store.tokens.refresh(
-                form.get("refresh_token", ""), rotate=world.knobs.rotate_refresh_tokens.hubspot
+                form.get("refresh_token", ""), rotate=world.knobs.rotate_refresh_tokens["hubspot"]
             )
         else:
             return oauth_error("BAD_GRANT_TYPE", "unsupported_grant_type", "unknown grant type")
@@ -98,7 +98,7 @@ def _token(world: World, store: CrmStore, form: dict[str, str], now: float) -> R
 def token_answer(world: World, grant: Grant, now: float) -> dict[str, object]:
     store = world.crms["hubspot"]
     account = store.accounts[grant.account]
-    lifetime = account.token_lifetime_s or world.knobs.token_lifetime_s.hubspot
+    lifetime = account.token_lifetime_s or world.knobs.token_lifetime_s["hubspot"]
     token = store.tokens.issue(grant, now, lifetime)
     return {
         "access_token": token.value,

@@ -91,7 +91,7 @@ class Pipedrive:
             or token.grant.account != domain
         ):
             raise RefusedError(refusal("401"))
-        return Caller(account, token.grant.user, self._world.knobs.search_lag_s.pipedrive)
+        return Caller(account, token.grant.user, self._world.knobs.search_lag_s["pipedrive"])
 
     def _throttle(self, account: PipedriveAccount, call: Call, path: str) -> dict[str, str]:
         """Count the call against the burst, the search limit and the day's budget."""

@@ -75,7 +75,7 @@ def _token(world: World, store: CrmStore, call: Call) -> Response:
             )
         elif form.get("grant_type") == "refresh_token":
             grant = store.tokens.refresh(
-                form.get("refresh_token", ""), rotate=world.knobs.rotate_refresh_tokens.pipedrive
+                form.get("refresh_token", ""), rotate=world.knobs.rotate_refresh_tokens["pipedrive"]
             )
         else:
             return oauth_error("invalid_request", "Invalid request: grant_type is invalid")
@@ -87,7 +87,7 @@ def _token(world: World, store: CrmStore, call: Call) -> Response:
 def token_answer(world: World, grant: Grant, now: float, base_url: str) -> dict[str, object]:
     store = world.crms["pipedrive"]
     account = store.accounts[grant.account]
-    lifetime = account.token_lifetime_s or world.knobs.token_lifetime_s.pipedrive
+    lifetime = account.token_lifetime_s or world.knobs.token_lifetime_s["pipedrive"]
     token = store.tokens.issue(grant, now, lifetime)
     return {
         "access_token": token.value,

@@ -1,15 +1,20 @@
-"""The CRMs that notes can be written to, by name."""
+"""The CRMs that notes can be written to: the catalog's, each in a module of its name."""
 
+import importlib
 from typing import Final
 
-from delivery.adapters.crm.base import HttpCrm
-from delivery.adapters.crm.hubspot import HubSpot
-from delivery.adapters.crm.pipedrive import Pipedrive
+from common.catalog import CRMS
 
-_ADAPTERS: Final[dict[str, type[HttpCrm]]] = {
-    adapter.name: adapter for adapter in (HubSpot, Pipedrive)
-}
-CRM_NAMES: Final = tuple(_ADAPTERS)
+from delivery.adapters.crm.base import HttpCrm
+
+
+def adapter_of(name: str) -> type[HttpCrm]:
+    """The `ADAPTER` of `delivery.adapters.crm.<name>`."""
+    adapter: type[HttpCrm] = importlib.import_module(f"{__name__}.{name}").ADAPTER
+    return adapter
+
+
+_ADAPTERS: Final[dict[str, type[HttpCrm]]] = {name: adapter_of(name) for name in CRMS}
 
 
 def crm_for(name: str) -> HttpCrm:

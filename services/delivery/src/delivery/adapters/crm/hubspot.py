@@ -190,6 +190,9 @@ class HubSpot(HttpCrm):
             return _complete(answer)
 
 
+ADAPTER: Final = HubSpot
+
+
 def _properties(body: str, note: Note) -> Json:
     return {"hs_timestamp": utc_iso(note.written_for), "hs_note_body": body}
 

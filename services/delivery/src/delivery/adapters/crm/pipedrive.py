@@ -205,6 +205,9 @@ class Pipedrive(HttpActivityCrm):
             return _marked(named, marker)
 
 
+ADAPTER: Final = Pipedrive
+
+
 def _resets_in(response: httpx.Response) -> timedelta | None:
     seconds = whole_number(response, "x-ratelimit-reset")
     return None if seconds is None else capped(timedelta(seconds=seconds))

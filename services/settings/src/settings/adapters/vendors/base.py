@@ -4,18 +4,19 @@ httpx alone, no OAuth library: each vendor's exchange is one form and one JSON a
 from RFC 6749 somewhere, and a library's own token store and refresh lock would have to be kept out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import httpx
 from common import http, log
 from common.clock import Clock
+from common.config import Variables
 from common.health import Need
 
 from settings.domain.tokens import Tokens
-from settings.ports import GrantRefused, VendorMisconfigured, VendorUnavailable
+from settings.ports import CrmVendor, GrantRefused, VendorMisconfigured, VendorUnavailable
 
 _log = log.get(__name__)
 
@@ -27,15 +28,45 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vendor:
-    """What all vendors share. `peer` shows on /readyz how the last call went."""
+class Client:
+    """Our OAuth client at one vendor, and the way to it."""
 
-    client: httpx.AsyncClient
+    id: str
+    secret: str
+    http: httpx.AsyncClient
     clock: Clock
-    deadline: timedelta
-    peer: Need
-    client_id: str
-    client_secret: str
+    deadline: timedelta  # of one call in all
+    peer: Need  # shows on /readyz how the last call went
+
+    def __repr__(self) -> str:
+        return f"Client(id={self.id!r})"
+
+
+class VendorVariables(Variables):
+    """A vendor's own environment variables, declared in its file."""
+
+    def credentials(self) -> tuple[str, str] | None:
+        """Client id and secret; None where this deployment has no client there."""
+        raise NotImplementedError
+
+
+V = TypeVar("V", bound=VendorVariables)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer(Generic[V]):
+    """A CRM that can be connected: what its file offers as `VENDOR`."""
+
+    name: str  # the catalog's `crm`
+    variables: type[V]
+    new: Callable[[Client, V], CrmVendor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendor:
+    """What all vendors share."""
+
+    client: Client
 
     name: ClassVar[str]
     # `error` (RFC 6749, section 5.2) or `status` values that end a customer's consent. Whatever
@@ -54,7 +85,7 @@ class Vendor:
             GrantRefused, VendorMisconfigured, VendorUnavailable: see each.
 
         """
-        request = self.client.build_request("POST", url, data=dict(form), headers=headers)
+        request = self.client.http.build_request("POST", url, data=dict(form), headers=headers)
         response = await self._send(request)
         if response.status_code == 200:
             return _object(response)
@@ -64,13 +95,15 @@ class Vendor:
         if words & self.dead_grant:
             raise GrantRefused
         _log.error("vendor.refuses_us", vendor=self.name, status=response.status_code)
-        self.peer.missing(f"refuses our client with {response.status_code}")
+        self.client.peer.missing(f"refuses our client with {response.status_code}")
         raise VendorMisconfigured(f"http_{response.status_code}")
 
     async def _get(self, url: str, access_token: str, **headers: str) -> Json:
         """GET with a bearer token. Raises GrantRefused on 401, else VendorUnavailable."""
         bearer = {"Authorization": f"Bearer {access_token}", "Accept": "application/json"}
-        response = await self._send(self.client.build_request("GET", url, headers=bearer | headers))
+        response = await self._send(
+            self.client.http.build_request("GET", url, headers=bearer | headers)
+        )
         if response.status_code == 401:
             raise GrantRefused
         if response.status_code != 200:
@@ -80,19 +113,21 @@ class Vendor:
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         try:
-            response = await http.send(self.client, request, self.deadline, _ANSWER_MAX_BYTES)
+            response = await http.send(
+                self.client.http, request, self.client.deadline, _ANSWER_MAX_BYTES
+            )
         except (httpx.HTTPError, TimeoutError, OSError) as error:
-            self.peer.missing("cannot be reached")
+            self.client.peer.missing("cannot be reached")
             _log.warning("vendor.unreachable", vendor=self.name, error=type(error).__name__)
             raise VendorUnavailable("unreachable") from None
-        self.peer.met()
+        self.client.peer.met()
         return response
 
     def _raise_unavailable(self, response: httpx.Response) -> None:
         """Raise for what passes by itself: overload and faults of the vendor's own."""
         status = response.status_code
         if status in (408, 423, 425, 429, 477) or status >= 500 or 300 <= status < 400:
-            self.peer.missing(f"answers {status}")
+            self.client.peer.missing(f"answers {status}")
             raise VendorUnavailable(
                 f"http_{status}", retry_after(response.headers.get("retry-after"))
             )

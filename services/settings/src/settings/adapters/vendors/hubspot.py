@@ -5,14 +5,39 @@ Source: HubSpot's API description, OAuth, version 2026-09, and its guide to mana
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 from urllib.parse import urlencode
 
-from settings.adapters.vendors.base import Vendor, bearer_token
+from common.catalog import APPS
+from common.config import CommaSeparated
+from pydantic import Field, SecretStr
+
+from settings.adapters.vendors.base import Client, Offer, Vendor, VendorVariables, bearer_token
 from settings.domain.tokens import Tokens
 from settings.ports import CrmGrant, VendorUnavailable
 
 _TOKEN_PATH = "/oauth/2026-09/token"  # noqa: S105 - a path
+
+
+class HubSpotVariables(VendorVariables):
+    hubspot_client_id: str | None = Field(
+        None, description="Client id of our HubSpot app; without it HubSpot cannot be connected."
+    )
+    hubspot_client_secret: SecretStr | None = Field(None, description="Its client secret.")
+    hubspot_scopes: CommaSeparated = Field(
+        list(APPS["hubspot"].scopes),
+        description="Scopes asked of HubSpot; must equal the required scopes of our app there.",
+    )
+    hubspot_app_url: str = Field(
+        "https://app.hubspot.com", description="HubSpot host where a person authorises our app."
+    )
+    hubspot_api_url: str = Field("https://api.hubapi.com", description="HubSpot's API host.")
+
+    def credentials(self) -> tuple[str, str] | None:
+        secret = self.hubspot_client_secret
+        if not self.hubspot_client_id or not secret:
+            return None
+        return self.hubspot_client_id, secret.get_secret_value()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -22,7 +47,6 @@ class HubSpot(Vendor):
     scopes: tuple[str, ...]
 
     name: ClassVar[str] = "hubspot"
-    takes_pkce: ClassVar[bool] = True
     # BAD_HUB: the whole account was deleted.
     dead_grant: ClassVar[frozenset[str]] = frozenset(
         {"invalid_grant", "BAD_REFRESH_TOKEN", "BAD_AUTH_CODE", "BAD_HUB"}
@@ -30,7 +54,7 @@ class HubSpot(Vendor):
 
     def authorize_url(self, state: str, redirect_uri: str, challenge: str | None) -> str:
         query = {
-            "client_id": self.client_id,
+            "client_id": self.client.id,
             "redirect_uri": redirect_uri,
             "scope": " ".join(self.scopes),
             "state": state,
@@ -40,7 +64,7 @@ class HubSpot(Vendor):
         return f"{self.app_url}/oauth/authorize?{urlencode(query)}"
 
     async def exchange(self, code: str, redirect_uri: str, verifier: str | None) -> CrmGrant:
-        asked_at = self.clock.now()
+        asked_at = self.client.clock.now()
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         if verifier is not None:
             form["code_verifier"] = verifier
@@ -56,10 +80,22 @@ class HubSpot(Vendor):
         )
 
     async def refresh(self, refresh_token: str) -> Tokens:
-        asked_at = self.clock.now()
+        asked_at = self.client.clock.now()
         form = {"grant_type": "refresh_token", "refresh_token": bearer_token(refresh_token)}
         answer = await self._form(f"{self.api_url}{_TOKEN_PATH}", form | self._client())
         return self._tokens(answer, asked_at, refresh_token)
 
     def _client(self) -> dict[str, str]:
-        return {"client_id": self.client_id, "client_secret": self.client_secret}
+        return {"client_id": self.client.id, "client_secret": self.client.secret}
+
+
+def _new(client: Client, variables: HubSpotVariables) -> HubSpot:
+    return HubSpot(
+        client=client,
+        app_url=variables.hubspot_app_url.rstrip("/"),
+        api_url=variables.hubspot_api_url.rstrip("/"),
+        scopes=tuple(variables.hubspot_scopes),
+    )
+
+
+VENDOR: Final = Offer("hubspot", HubSpotVariables, _new)

@@ -22,14 +22,14 @@ class Intercom(Vendor):
     name: ClassVar[str] = "intercom"
 
     def authorize_url(self, state: str, redirect_uri: str) -> str:
-        query = {"client_id": self.client_id, "state": state, "redirect_uri": redirect_uri}
+        query = {"client_id": self.client.id, "state": state, "redirect_uri": redirect_uri}
         return f"{self.app_url}/oauth?{urlencode(query)}"
 
     async def exchange(self, code: str) -> str:
         form = {
             "code": code,
-            "client_id": self.client_id,
-            "client_secret": self.client_secret,
+            "client_id": self.client.id,
+            "client_secret": self.client.secret,
         }
         try:
             answer = await self._form(f"{self._first}/auth/eagle/token", form)

@@ -7,13 +7,37 @@ is asked of `GET /api/v1/users/me`.
 
 import base64
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
-from settings.adapters.vendors.base import Vendor, bearer_token
+from common.config import CommaSeparated
+from pydantic import Field, SecretStr
+
+from settings.adapters.vendors.base import Client, Offer, Vendor, VendorVariables, bearer_token
 from settings.domain.hosts import allowed_api_base
 from settings.domain.tokens import Tokens
 from settings.ports import CrmGrant, VendorUnavailable
+
+
+class PipedriveVariables(VendorVariables):
+    pipedrive_client_id: str | None = Field(
+        None,
+        description="Client id of our Pipedrive app; without it Pipedrive cannot be connected.",
+    )
+    pipedrive_client_secret: SecretStr | None = Field(None, description="Its client secret.")
+    pipedrive_oauth_url: str = Field(
+        "https://oauth.pipedrive.com", description="Pipedrive host for authorization and tokens."
+    )
+    pipedrive_api_hosts: CommaSeparated = Field(
+        [".pipedrive.com"],
+        description="Hosts that Pipedrive may name as a company's API: `.suffix` or an exact host.",
+    )
+
+    def credentials(self) -> tuple[str, str] | None:
+        secret = self.pipedrive_client_secret
+        if not self.pipedrive_client_id or not secret:
+            return None
+        return self.pipedrive_client_id, secret.get_secret_value()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -22,7 +46,6 @@ class Pipedrive(Vendor):
     api_hosts: tuple[str, ...]
 
     name: ClassVar[str] = "pipedrive"
-    takes_pkce: ClassVar[bool] = False
 
     def authorize_url(
         self,
@@ -30,7 +53,7 @@ class Pipedrive(Vendor):
         redirect_uri: str,
         challenge: str | None,
     ) -> str:
-        query = {"client_id": self.client_id, "redirect_uri": redirect_uri, "state": state}
+        query = {"client_id": self.client.id, "redirect_uri": redirect_uri, "state": state}
         return f"{self.oauth_url}/oauth/authorize?{urlencode(query)}"
 
     async def exchange(
@@ -39,7 +62,7 @@ class Pipedrive(Vendor):
         redirect_uri: str,
         verifier: str | None,
     ) -> CrmGrant:
-        asked_at = self.clock.now()
+        asked_at = self.client.clock.now()
         answer = await self._token(
             {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         )
@@ -51,14 +74,14 @@ class Pipedrive(Vendor):
         return CrmGrant(tokens=tokens, account_id=company, user_id=user, api_base=api_base)
 
     async def refresh(self, refresh_token: str) -> Tokens:
-        asked_at = self.clock.now()
+        asked_at = self.client.clock.now()
         answer = await self._token(
             {"grant_type": "refresh_token", "refresh_token": bearer_token(refresh_token)}
         )
         return self._tokens(answer, asked_at, refresh_token)
 
     async def _token(self, form: dict[str, str]) -> dict[str, Any]:
-        basic = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
+        basic = base64.b64encode(f"{self.client.id}:{self.client.secret}".encode()).decode()
         return dict(
             await self._form(
                 f"{self.oauth_url}/oauth/token", form, {"Authorization": f"Basic {basic}"}
@@ -72,3 +95,14 @@ def _ids(me: object) -> tuple[str, str]:
         if isinstance(company, int) and isinstance(user, int):
             return str(company), str(user)
     raise VendorUnavailable("no_account")
+
+
+def _new(client: Client, variables: PipedriveVariables) -> Pipedrive:
+    return Pipedrive(
+        client=client,
+        oauth_url=variables.pipedrive_oauth_url.rstrip("/"),
+        api_hosts=tuple(variables.pipedrive_api_hosts),
+    )
+
+
+VENDOR: Final = Offer("pipedrive", PipedriveVariables, _new)

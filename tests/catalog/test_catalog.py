@@ -1,0 +1,35 @@
+"""An app of the catalog has all its parts, and they say the same of it."""
+
+import pytest
+from common.catalog import APPS, CRMS, apps_of
+from delivery.adapters.crm import adapter_of
+from settings.adapters.vendors import OFFERS
+from simulators.crms import CRMS as SIMULATED
+from simulators.crms import variables
+
+
+def test_an_apps_key_is_the_one_it_is_listed_under() -> None:
+    assert all(key == app.key for key, app in APPS.items())
+    assert all(app.limits for app in APPS.values())
+
+
+@pytest.mark.parametrize("crm", CRMS)
+def test_the_adapter_is_the_one_that_the_catalog_means(crm: str) -> None:
+    adapter = adapter_of(crm)
+    assert adapter.name == crm
+    assert {app.activity for app in apps_of(crm)} == {adapter.has_activity}
+
+
+@pytest.mark.parametrize("crm", CRMS)
+def test_every_crm_can_be_connected_and_is_simulated(crm: str) -> None:
+    [offer] = [offer for offer in OFFERS if offer.name == crm]
+    assert SIMULATED[crm].name == crm
+    given = variables("http://127.0.0.1:8090")
+    known = {f"LULL_{name.upper()}" for name in offer.variables.model_fields}
+    prefix = f"LULL_{crm.upper()}_"
+    assert {name for name in given if name.startswith(prefix)} <= known
+    assert {f"{prefix}CLIENT_ID", f"{prefix}CLIENT_SECRET"} <= known & given.keys()
+
+
+def test_apps_of_one_crm_are_told_apart_by_key() -> None:
+    assert sorted(key for crm in CRMS for key in (app.key for app in apps_of(crm))) == sorted(APPS)
