@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from delivery.adapters.crm import CRM_NAMES, crm_for
+from common.catalog import CRMS
+from delivery.adapters.crm import crm_for
 from delivery.domain.rates import (
     Bucket,
     Call,
@@ -111,7 +112,7 @@ def test_plenty_left_by_the_vendors_count_is_not_worth_a_write() -> None:
     assert tells_more(Bucket(), SPREAD, Told("calls", 110, 2, SECOND))
 
 
-@pytest.mark.parametrize("name", CRM_NAMES)
+@pytest.mark.parametrize("name", CRMS)
 async def test_every_crm_declares_limits_that_some_call_counts_towards(name: str) -> None:
     crm = crm_for(name)
     names = [limit.name for limit in crm.limits]
