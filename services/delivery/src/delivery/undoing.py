@@ -3,7 +3,7 @@
 from common import log
 from common.events import ConversationSettled, Trigger
 
-from delivery.domain.plan import is_ours_to_undo
+from delivery.domain.heal import is_ours_to_undo
 from delivery.ports import (
     GiveUp,
     Gone,
@@ -12,7 +12,8 @@ from delivery.ports import (
     RetryLater,
     TokenRejected,
 )
-from delivery.working import Created, Needs, Working, as_activity_crm
+from delivery.records import records
+from delivery.working import Created, Needs, Working
 
 _log = log.get(__name__)
 
@@ -48,9 +49,6 @@ async def _undo(needs: Needs, working: Working, created: Created, app: str) -> N
     ):
         return
     access = await needs.settings.crm_access(key.workspace_id, app)
-    deadline = needs.limits.call_deadline
-    if created.kind == "note":
-        await needs.crm.delete_note(access, created.id, deadline)
-    else:
-        await as_activity_crm(needs.crm).delete_activity(access, created.id, deadline)
+    ours = records(created.kind, needs.crm, access, needs.limits.call_deadline)
+    await ours.delete(created.id)
     _log.info("delivery.undone", kind=created.kind, conversation=key.conversation_id)

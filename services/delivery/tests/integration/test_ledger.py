@@ -157,8 +157,10 @@ async def test_all_that_is_known_survives_the_way_through_the_database(pool: asy
         lost_through=Update(AT, 2),
         handed_over=1,
         heal_at=AT,
-        heal_periods=(1, 3),
+        heal_periods=(1, 3, None),
         heal_persons=("500", "501"),
+        note_sure_at=AT,
+        activity_sure_at=AT + timedelta(hours=1),
     )
     await ledger.save(claim, known)
     row = await ledger.read(key())
@@ -171,6 +173,34 @@ async def test_all_that_is_known_survives_the_way_through_the_database(pool: asy
     assert after is not None
     assert (after.waiting, after.not_before_retry, after.leased) == (Waiting.PROBE, until, False)
     assert after.requests == row.requests
+
+
+async def test_a_distrusted_ledger_says_so_of_rows_it_has_and_of_rows_it_will_have(
+    pool: asyncpg.Pool,
+) -> None:
+    ledger = ledger_on(pool)
+    await ask(ledger, key(conversation="1"), key(conversation="2"))
+    claim = await claim_one(ledger)
+    assert claim.row.distrust is None
+    await ledger.finish(claim, delivered(claim))
+    before = claim.claimed_at
+    assert await ledger.distrust(before) == 1
+    await ask(ledger, key(conversation="3"))
+    claims = await ledger.claim(CRM, 9, {})
+    assert [claim.row.key.conversation_id for claim in claims] == ["2", "3"]
+    for claim in claims:
+        assert claim.row.distrust is not None
+        assert claim.row.distrust.before == before
+        assert before < claim.row.distrust.declared_at <= claim.claimed_at
+        (request,) = claim.row.requests
+        new = request.number > claim.row.distrust.declared_at.timestamp()
+        assert new is (claim.row.key.conversation_id == "3")
+    later = before + timedelta(hours=1)
+    await ledger.distrust(later)
+    row = await ledger.read(key(conversation="1"))
+    assert row is not None
+    assert row.distrust is not None
+    assert row.distrust.before == later
 
 
 async def test_rows_that_wait_for_a_reconnect_are_woken(pool: asyncpg.Pool) -> None:
@@ -213,7 +243,7 @@ async def test_a_released_row_is_ready_at_once_and_no_longer_ones_own(pool: asyn
 
 async def test_migrating_twice_at_once_and_again_is_safe(fresh_dsn: str) -> None:
     results: list[Any] = await asyncio.gather(*(schema.migrate(fresh_dsn) for _ in range(4)))
-    assert sorted(str(before) for before, _ in results) == ["0003"] * 3 + ["None"]
+    assert sorted(str(before) for before, _ in results) == [schema.head()] * 3 + ["None"]
     assert await schema.migrate(fresh_dsn) == (schema.head(), schema.head())
 
 

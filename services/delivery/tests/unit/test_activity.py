@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 from common.updates import Update
+from delivery.accompanying import Accompanying
 from delivery.domain.backoff import Schedule
 from delivery.domain.conversation import Conversation, Message
 from delivery.domain.note import Note, StoredNote
 from delivery.domain.row import Known, Written
 from delivery.ports import CrmAccess, Gone
+from delivery.probing import Probing
+from delivery.rendering import Rendering
+from delivery.sending import Sending
 from delivery.working import Limits
-from delivery.writing import Writing
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 OLDER, NEWER = (Update(NOW - timedelta(hours=age), 9 - age) for age in (2, 1))
@@ -60,12 +63,12 @@ class Open:
         self.installation: Any = type("Installation", (), {"time_zone": "UTC"})
 
 
-class CheckedWriting(Writing):
+class Cleared(Sending):
     async def _clear_to_send(self) -> None:
         pass
 
 
-def writing(crm: Crm, said: Sequence[Update] = (OLDER, NEWER)) -> Writing:
+def accompanying(crm: Crm, said: Sequence[Update] = (OLDER, NEWER)) -> Accompanying:
     messages = tuple(
         Message(u.part_id, u.updated_at, "user", "Ada", f"said {u.part_id}", (), False, u)
         for u in said
@@ -74,18 +77,21 @@ def writing(crm: Crm, said: Sequence[Update] = (OLDER, NEWER)) -> Writing:
     known = Known("501", Written("77", None, NEWER), Written("11", None, OLDER))
     opened: Any = Open(crm, known)
     access = CrmAccess("t", "https://crm", "42001", "9", NOW)
-    return CheckedWriting(opened, opened, access, talk, "https://app/x", opened)
+    rendering = Rendering(opened.crm, talk, "https://app/x", "UTC")
+    sending = Cleared(opened, opened, access)
+    probing = Probing(sending, opened, talk)
+    return Accompanying(talk, rendering, opened, sending, probing)
 
 
 def made_before(crm: Crm) -> None:
-    crm.activities["11"] = writing(crm, (OLDER,))._rendered(None).body
+    crm.activities["11"] = accompanying(crm, (OLDER,)).rendering.note(None).body
 
 
 async def test_peoples_words_around_our_block_stay() -> None:
     crm = Crm()
     made_before(crm)
     crm.activities["11"] = f"<p>Called back.</p>{crm.activities['11']}<p>Asked for a quote.</p>"
-    await writing(crm)._activity()
+    await accompanying(crm).run()
     body = crm.activities["11"]
     assert body.startswith("<p>Called back.</p>")
     assert body.endswith("<p>Asked for a quote.</p>")
@@ -99,23 +105,25 @@ async def test_one_that_people_took_over_or_deleted_is_left_and_no_second_one_ma
     crm = Crm()
     if theirs is not None:
         crm.activities["11"] = theirs
-    work = writing(crm)
+    work = accompanying(crm)
     before = dict(crm.activities)
-    await work._activity()
-    assert work.known.activity == Written("11", None, NEWER)
+    await work.run()
+    assert work.sending.working.known.activity == Written("11", None, NEWER)
     later = Update(NOW, 10)
-    again = writing(crm, (OLDER, NEWER, later))
-    again.known = replace(work.known, note=Written("77", None, later))
-    await again._activity()
+    again = accompanying(crm, (OLDER, NEWER, later))
+    again.sending.working.known = replace(
+        work.sending.working.known, note=Written("77", None, later)
+    )
+    await again.run()
     assert (crm.activities, crm.made) == (before, 0)
-    assert again.known.activity == Written("11", None, later)
+    assert again.sending.working.known.activity == Written("11", None, later)
 
 
 async def test_one_that_is_deleted_just_before_the_update_is_left_deleted() -> None:
     crm = Crm()
     made_before(crm)
     crm.deleted_in_between = True
-    work = writing(crm)
-    await work._activity()
-    assert (crm.made, work.working.rewrote) == (0, False)
-    assert work.known.activity == Written("11", None, NEWER)
+    work = accompanying(crm)
+    await work.run()
+    assert (crm.made, work.sending.working.rewrote) == (0, False)
+    assert work.sending.working.known.activity == Written("11", None, NEWER)

@@ -16,7 +16,17 @@ from delivery.domain.answer import Result, finished
 from delivery.domain.backoff import Schedule
 from delivery.domain.conversation import Contact, Conversation, Message
 from delivery.domain.note import Marker, Note, StoredNote
-from delivery.domain.row import Key, Known, Lost, Request, Row, UnknownWrite, Waiting, Written
+from delivery.domain.row import (
+    Distrust,
+    Key,
+    Known,
+    Lost,
+    Request,
+    Row,
+    UnknownWrite,
+    Waiting,
+    Written,
+)
 from delivery.ports import (
     Claim,
     CrmAccess,
@@ -622,3 +632,34 @@ async def test_a_note_taken_over_by_people_is_left_alone() -> None:
     await world.attempt()
     assert (world.outcomes(), world.notes) == ([Outcome.HANDED_OVER], {"77": "all mine now"})
     assert (world.row.known.lost, world.row.known.note) == (Lost.HANDED_OVER, None)
+
+
+async def test_what_a_restored_ledger_forgot_is_looked_for_and_adopted() -> None:
+    world = asked()
+    world.row = replace(world.row, distrust=Distrust(NOW, NOW))
+    other = asked()
+    await other.attempt()
+    world.notes["70"] = other.notes["77"].replace("hello", "older")
+    await world.attempt()
+    assert (world.outcomes(), set(world.notes)) == ([Outcome.UPDATED], {"70"})
+    assert "hello" in world.notes["70"]
+
+
+async def test_a_restored_ledger_that_forgot_nothing_creates_after_two_looks() -> None:
+    world = asked()
+    world.row = replace(world.row, distrust=Distrust(NOW, NOW))
+    await world.attempt()
+    assert (world.row.waiting, world.notes) == (Waiting.PROBE, {})
+    world.monotonic += 11
+    await world.attempt()
+    assert world.outcomes() == [Outcome.DELIVERED]
+    assert world.log.count("notes_marked") == 2
+
+
+async def test_of_a_conversation_that_began_after_a_restore_nothing_is_looked_for() -> None:
+    world = asked()
+    before = SAID.updated_at - timedelta(minutes=1)
+    world.row = replace(world.row, distrust=Distrust(before, NOW))
+    await world.attempt()
+    assert world.outcomes() == [Outcome.DELIVERED]
+    assert "notes_marked" not in world.log

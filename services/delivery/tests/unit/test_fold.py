@@ -9,7 +9,7 @@ from common.events import ConversationSettled, CrmPerson, Trigger
 from common.outcomes import Outcome
 from common.updates import Update
 from delivery.domain.fold import SEEN_ACTIONS_MAX, fold, take_over
-from delivery.domain.row import Key, Row
+from delivery.domain.row import Distrust, Key, Row
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 KEY = Key("wk1", "1", "hubspot", "42001")
@@ -117,3 +117,13 @@ def test_requests_taken_over_get_numbers_of_their_new_row() -> None:
     taken = take_over(new, old.requests)
     assert (taken.wanted, [request.number for request in taken.requests]) == (8, [8])
     assert fold(taken, action("a1"), HUBSPOT, NOW).accepted == 0
+
+
+def test_after_a_restore_no_number_is_given_out_that_was_given_out_before() -> None:
+    distrust = Distrust(before=NOW, declared_at=NOW)
+    row = replace(ROW, wanted=3, distrust=distrust)
+    first = fold(row, event(about=said(1)), HUBSPOT, NOW).row
+    second = fold(first, action("a"), HUBSPOT, NOW).row
+    numbers = [request.number for request in second.requests]
+    assert numbers == [int(NOW.timestamp()) + 1, int(NOW.timestamp()) + 2]
+    assert take_over(Row(KEY, distrust=distrust), first.requests).wanted == numbers[0]

@@ -245,6 +245,22 @@ class PostgresLedger:
             )
         return int(status.split()[-1])
 
+    async def distrust(self, before: datetime) -> int:
+        """Say that the ledger came out of a backup, and may not know what was created until then.
+
+        From now on a conversation that began before then is looked up in the CRM before anything
+        is created for it, once per note and activity that has no id here; rows that are yet to be
+        made included. Answers how many rows have no note's id.
+
+        Raises:
+            LedgerAway: PostgreSQL cannot answer, and nothing has changed.
+
+        """
+        async with self._transaction() as connection:
+            await connection.execute("INSERT INTO ledger_distrust (before) VALUES ($1)", before)
+            without = await connection.fetchval("SELECT count(*) FROM ledger WHERE note_id IS NULL")
+        return int(without)
+
     def _woken_meanwhile(self, claim: Claim, result: Result, now: datetime) -> Result:
         """An attempt that began before the reconnect must not wait for it afterwards."""
         wait, key = result.wait, claim.row.key

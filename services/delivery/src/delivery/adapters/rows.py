@@ -9,6 +9,7 @@ from common.events import CrmPerson, Trigger
 from common.updates import Update
 
 from delivery.domain.row import (
+    Distrust,
     Key,
     Known,
     Lost,
@@ -25,7 +26,9 @@ COLUMNS = """
     waiting, reason, attempts, failing_since, looks, person_id, note_id, note_period,
     note_through_at, note_through_part, activity_id, activity_through_at, activity_through_part,
     unknown_write, unknown_activity, lost, lost_through_at, lost_through_part, handed_over, heal_at,
-    heal_periods, heal_persons,
+    heal_periods, heal_persons, note_sure_at, activity_sure_at,
+    (SELECT max(before) FROM ledger_distrust) AS distrust_before,
+    (SELECT max(declared_at) FROM ledger_distrust) AS distrust_declared_at,
     lease_token, lease_until > now() AS leased, now() AS at
 """
 
@@ -53,6 +56,9 @@ def row_of(record: Mapping[str, Any]) -> Row:
         looks=record["looks"],
         leased=bool(record["leased"]),
         known=_known(record),
+        distrust=Distrust(record["distrust_before"], record["distrust_declared_at"])
+        if record["distrust_before"]
+        else None,
     )
 
 
@@ -99,6 +105,8 @@ def known_columns(known: Known) -> dict[str, Any]:
         "handed_over": known.handed_over,
         "heal_periods": list(known.heal_periods),
         "heal_persons": list(known.heal_persons),
+        "note_sure_at": known.note_sure_at,
+        "activity_sure_at": known.activity_sure_at,
         "heal_at": known.heal_at,  # the last one: `save` relies on it
     }
 
@@ -120,6 +128,8 @@ def _known(record: Mapping[str, Any]) -> Known:
         heal_at=record["heal_at"],
         heal_periods=tuple(record["heal_periods"]),
         heal_persons=tuple(record["heal_persons"]),
+        note_sure_at=record["note_sure_at"],
+        activity_sure_at=record["activity_sure_at"],
     )
 
 

@@ -37,13 +37,18 @@ def fold(row: Row, event: ConversationSettled, apps: tuple[str, ...], now: datet
 def take_over(row: Row, requests: tuple[Request, ...]) -> Row:
     """The row with requests of another one: the connection now leads to another CRM account."""
     for request in requests:
-        row = replace(
-            row,
-            wanted=row.wanted + 1,
-            requests=(*row.requests, replace(request, number=row.wanted + 1)),
-        )
+        number = _next_number(row)
+        row = replace(row, wanted=number, requests=(*row.requests, replace(request, number=number)))
     actions = (_action(request.action_id, request.app) for request in requests if request.action_id)
     return replace(row, seen_actions=(*row.seen_actions, *actions)[-SEEN_ACTIONS_MAX:])
+
+
+def _next_number(row: Row) -> int:
+    """After a restore, greater than any that was given out before it: outcomes' ids hang on it."""
+    used = row.wanted
+    if row.distrust is not None:
+        used = max(used, int(row.distrust.declared_at.timestamp()))
+    return used + 1
 
 
 def announced(event: ConversationSettled) -> Update | None:
@@ -73,7 +78,7 @@ def _is_repeat(row: Row, event: ConversationSettled, app: str) -> bool:
 
 def _accept(row: Row, event: ConversationSettled, app: str, now: datetime) -> Row:
     request = Request(
-        number=row.wanted + 1,
+        number=_next_number(row),
         trigger=event.trigger,
         app=app,
         asked_at=now,

@@ -1,9 +1,9 @@
 """A ledger row as a value: ids and times only (R11). `docs/delivery-states.md` draws its states."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
 from common.events import CrmPerson, DeliveryOutcome, Trigger
 from common.updates import Update
@@ -79,8 +79,46 @@ class Known:
     lost_through: Update | None = None  # newest reply when the loss was noticed
     handed_over: int = 0  # how many notes of this conversation people made theirs
     heal_at: datetime | None = None  # look for surplus notes then
-    heal_periods: tuple[int, ...] = ()  # policy `new`: and of these periods
+    heal_periods: tuple[int | None, ...] = ()  # and of these periods
     heal_persons: tuple[str, ...] = ()  # and at these persons, where creates ended unknown
+    note_sure_at: datetime | None = None  # a distrusted ledger was looked over for it then
+    activity_sure_at: datetime | None = None
+
+    def record(self, kind: Kind) -> Written | None:
+        return self.note if kind == "note" else self.activity
+
+    def unknown(self, kind: Kind) -> UnknownWrite | None:
+        return self.unknown_note if kind == "note" else self.unknown_activity
+
+    def sure_at(self, kind: Kind) -> datetime | None:
+        return self.note_sure_at if kind == "note" else self.activity_sure_at
+
+    def with_record(self, kind: Kind, record: Written | None) -> Self:
+        if kind == "note":
+            return replace(self, note=record)
+        return replace(self, activity=record)
+
+    def with_unknown(self, kind: Kind, unknown: UnknownWrite | None) -> Self:
+        if kind == "note":
+            return replace(self, unknown_note=unknown)
+        return replace(self, unknown_activity=unknown)
+
+    def with_sure_at(self, kind: Kind, at: datetime) -> Self:
+        if kind == "note":
+            return replace(self, note_sure_at=at)
+        return replace(self, activity_sure_at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class Distrust:
+    """The ledger came out of a backup: what it says of notes made until `before` may be too little.
+
+    Of a conversation that began until then, what has no id here may stand in the CRM all the same,
+    and even the row may be a new one in place of one that was lost.
+    """
+
+    before: datetime
+    declared_at: datetime  # whatever was looked over since then is known for sure
 
 
 class Waiting(StrEnum):
@@ -112,4 +150,5 @@ class Row:
     looks: int = 0  # looks in a row that did not show the announced reply
     leased: bool = False
     known: Known = Known()
+    distrust: Distrust | None = None  # the same for all rows
     outcomes: tuple[DeliveryOutcome, ...] = ()  # new ones, for the outbox

@@ -10,13 +10,13 @@ from typing import Any
 from common.outcomes import Outcome
 
 from delivery import attempt, judging
-from delivery.domain import block, plan
+from delivery.domain import block, probe, write
 from delivery.domain.answer import Result, Verdict, finished, outcome_of
 from delivery.domain.note import Marker
 from delivery.domain.row import Known, Row
+from delivery.sending import Sending
 from delivery.simulation import ledger
 from delivery.working import NobodyLeft, Working
-from delivery.writing import Writing
 
 Plant = Callable[[], AbstractContextManager[None]]
 
@@ -34,10 +34,10 @@ def _replaced(owner: Any, name: str, wrong: Any) -> Plant:
     return plant
 
 
-_next_step = plan.next_step
+_next_step = write.next_step
 
 
-def _no_probe(known: Known, *args: Any, **rest: Any) -> plan.Step:
+def _no_probe(known: Known, *args: Any, **rest: Any) -> write.Step:
     return _next_step(replace(known, unknown_note=None), *args, **rest)
 
 
@@ -83,11 +83,11 @@ def _by_prefix(marker: Marker) -> re.Pattern[str]:
     return re.compile(re.escape(str(marker)[:-1]) + r"[0-9/]*\]")
 
 
-async def _lease_not_checked(self: Writing) -> None:
+async def _lease_not_checked(self: Sending) -> None:
     await judging.look_again(self.needs, self.working)
 
 
-async def _toggle_not_looked_at(self: Writing) -> None:
+async def _toggle_not_looked_at(self: Sending) -> None:
     left = self.working.claim.good_until - self.needs.limits.monotonic()
     if left < 20 or not self.working.left:
         raise NobodyLeft
@@ -97,28 +97,32 @@ def _quiet_not_checked(working: Working, conversation: Any, _: Any) -> None:
     judging.judge_by_conversation(working, conversation, timedelta(0))
 
 
-def _healing_forgotten(self: Writing) -> None:
-    return None
+_probed = probe.probed
 
 
-def _owned_for_ever(stored: str, marker: Marker, note: Any) -> plan.Rewrite:
+def _healing_forgotten(known: Known, *args: Any, **rest: Any) -> probe.Probed:
+    end = _probed(known, *args, **rest)
+    return replace(end, known=replace(end.known, heal_at=known.heal_at))
+
+
+def _owned_for_ever(stored: str, marker: Marker, note: Any) -> write.Rewrite:
     """People's edits are overwritten."""
-    return plan.Rewrite(note.body, changes=True)
+    return write.Rewrite(note.body, changes=True)
 
 
 PLANTS: dict[str, Plant] = {
     "none": nullcontext,
-    "no probe": _replaced(plan, "next_step", _no_probe),
+    "no probe": _replaced(write, "next_step", _no_probe),
     "unknown_write cleared on retry": _replaced(ledger, "finished", _cleared_on_retry),
     "requested time instead of counters": _replaced(ledger, "finished", _answers_all),
     "outcome dropped on finish": _replaced(ledger, "finished", _outcome_dropped),
     "answered_through raised over open ones": _replaced(ledger, "finished", _answered_raised),
     "marker matched by prefix": _replaced(block, "_pattern", _by_prefix),
-    "toggle look skipped": _replaced(Writing, "_clear_to_send", _toggle_not_looked_at),
+    "toggle look skipped": _replaced(Sending, "_clear_to_send", _toggle_not_looked_at),
     "quiet not checked on fresh data": _replaced(
         attempt, "judge_by_conversation", _quiet_not_checked
     ),
-    "healing forgotten": _replaced(Writing, "_heal_at", _healing_forgotten),
-    "people's edits overwritten": _replaced(plan, "rewritten", _owned_for_ever),
-    "lease not checked before send": _replaced(Writing, "_clear_to_send", _lease_not_checked),
+    "healing forgotten": _replaced(probe, "probed", _healing_forgotten),
+    "people's edits overwritten": _replaced(write, "rewritten", _owned_for_ever),
+    "lease not checked before send": _replaced(Sending, "_clear_to_send", _lease_not_checked),
 }

@@ -6,19 +6,19 @@ from typing import Any
 import pytest
 from common.updates import Update
 from delivery.domain.conversation import Conversation, Message
+from delivery.domain.heal import is_ours_to_undo
 from delivery.domain.note import Marker, StoredNote
 from delivery.domain.period import period_of
-from delivery.domain.plan import (
+from delivery.domain.probe import is_by_us
+from delivery.domain.row import Known, Lost, UnknownWrite, Written
+from delivery.domain.transcript import render
+from delivery.domain.write import (
     Step,
-    is_by_us,
-    is_ours_to_undo,
     is_up_to_date,
     lose,
     next_step,
     rewritten,
 )
-from delivery.domain.row import Known, Lost, UnknownWrite, Written
-from delivery.domain.transcript import render
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 OLD, NEW = Update(NOW - timedelta(hours=1), 1), Update(NOW, 2)

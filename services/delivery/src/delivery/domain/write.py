@@ -1,14 +1,13 @@
 """What to do about the note: create it, bring it up to date, look for it first, or leave it be."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from enum import StrEnum
 
 from common.updates import Update
 
 from delivery.domain import block
-from delivery.domain.note import Marker, Note, StoredNote
-from delivery.domain.row import Kind, Known, Lost, UnknownWrite
+from delivery.domain.note import Marker, Note
+from delivery.domain.row import Known, Lost, Written
 
 HANDED_OVER_MAX = 2  # a conversation whose notes people took over twice gets no third
 
@@ -48,15 +47,17 @@ def next_step(
 
 def is_up_to_date(known: Known, period: int | None, newest: Update | None, activity: bool) -> bool:
     """Whether all that was said already stands in the CRM, so that nothing need be written."""
-    if known.unknown_note or known.unknown_activity or known.note is None or newest is None:
+    if known.unknown_note or known.unknown_activity or known.note is None:
         return False
     if period is not None and known.note.period != period:
         return False
-    records = [known.note, known.activity] if activity else [known.note]
-    return all(
-        record is not None and record.through is not None and record.through >= newest
-        for record in records
-    )
+    return shows(known.note, newest) and (shows(known.activity, newest) or not activity)
+
+
+def shows(record: Written | None, newest: Update | None) -> bool:
+    """Whether everything that was said stands in it."""
+    through = record.through if record else None
+    return through is not None and newest is not None and through >= newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,45 +87,6 @@ def lose(known: Known, how: Lost, newest: Update | None) -> Known:
         lost_through=newest,
         handed_over=known.handed_over + (how is Lost.HANDED_OVER),
     )
-
-
-def remember(known: Known, kind: Kind) -> Known:
-    """Where healing must look for this create of unknown end once it is cleared.
-
-    By then the recorded note may be of a later period or at another person, or there may be none.
-    """
-    unknown = known.unknown_note if kind == "note" else known.unknown_activity
-    if unknown is None:
-        return known
-    periods = () if unknown.period is None else (unknown.period,)
-    return replace(
-        known,
-        heal_periods=tuple(dict.fromkeys((*known.heal_periods, *periods))),
-        heal_persons=tuple(dict.fromkeys((*known.heal_persons, unknown.person_id))),
-    )
-
-
-def visible_at(unknown: UnknownWrite, deadline: timedelta, visible_after: timedelta) -> datetime:
-    """From when on a probe would see the write, had it taken effect."""
-    return unknown.started_at + deadline + visible_after
-
-
-def is_by_us(note: StoredNote, user_id: str | None) -> bool:
-    """Only a note of our connection's user is adopted, where the CRM says who wrote it."""
-    return note.author_id is None or user_id is None or note.author_id == user_id
-
-
-def is_ours_to_undo(current: Known, kind: Kind, created_id: str, started_at: datetime) -> bool:
-    """Whether an attempt that lost its row should delete the record that it created meanwhile.
-
-    Not if the present owner adopted it, and not while that very create is still being looked for:
-    the probe will find it.
-    """
-    recorded = current.note if kind == "note" else current.activity
-    if recorded is not None and recorded.id == created_id:
-        return False
-    sought = current.unknown_note if kind == "note" else current.unknown_activity
-    return sought is None or sought.started_at != started_at
 
 
 def _is_newer(newest: Update, than: Update | None) -> bool:

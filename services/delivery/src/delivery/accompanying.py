@@ -1,0 +1,52 @@
+"""The activity beside the note (R5): one per conversation, made once and kept up to date."""
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from delivery.domain import write
+from delivery.domain.conversation import Conversation
+from delivery.domain.row import Written
+from delivery.persons import Persons
+from delivery.ports import Gone
+from delivery.probing import Probing
+from delivery.rendering import Rendering
+from delivery.sending import Sending
+
+
+@dataclass(frozen=True, slots=True)
+class Accompanying:
+    conversation: Conversation
+    rendering: Rendering
+    persons: Persons
+    sending: Sending
+    probing: Probing
+
+    async def run(self) -> None:
+        """Raises Gone where the person no longer exists, and the note may have gone with it."""
+        working = self.sending.working
+        await self.probing.probe("activity")
+        if working.known.activity is not None:
+            await self._update(working.known.activity)
+        elif not working.only_removal:
+            if await self.probing.doubt("activity", None):
+                await self.run()
+            else:
+                await self._create()
+
+    async def _create(self) -> None:
+        person_id = self.sending.working.known.person_id or await self.persons.find()
+        newest = self.conversation.newest_update
+        await self.sending.create("activity", person_id, self.rendering.note(None), None, newest)
+
+    async def _update(self, known: Written) -> None:
+        working, newest = self.sending.working, self.conversation.newest_update
+        if write.shows(known, newest) and not working.only_removal:
+            return
+        stored = await self.sending.records("activity").read(known.id)
+        # One that people deleted, or took our marker from, is theirs and left alone; its id stays
+        # recorded, so that no second one is made.
+        note, rewrite = self.rendering.within(stored.body if stored else "", None)
+        if rewrite is not None and rewrite.changes:
+            with suppress(Gone):
+                await self.sending.update("activity", known.id, rewrite.body, note)
+        working.known = replace(working.known, activity=replace(known, through=newest))

@@ -1,0 +1,63 @@
+"""Creates that took effect after all: which records are surplus, and where to look for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from delivery.domain.note import StoredNote
+from delivery.domain.probe import is_by_us
+from delivery.domain.row import Kind, Known, Written
+
+
+def persons_to_look_at(known: Known) -> list[str]:
+    """Wherever we wrote or tried to: a late note need not be at the recorded person."""
+    unknown = [u.person_id for u in (known.unknown_note, known.unknown_activity) if u is not None]
+    recorded = [known.person_id] if known.person_id is not None else []
+    return list(dict.fromkeys((*recorded, *unknown, *known.heal_persons)))
+
+
+def periods_to_look_at(known: Known) -> list[int | None]:
+    """That of the recorded note (policy `update`: None), and those with an unknown end before."""
+    now = known.note.period if known.note else None
+    return list(dict.fromkeys((now, *known.heal_periods)))
+
+
+@dataclass(frozen=True, slots=True)
+class Healed:
+    known: Known
+    surplus: tuple[StoredNote, ...]  # to be deleted
+
+
+def healed(
+    known: Known,
+    kind: Kind,
+    period: int | None,
+    found: Sequence[StoredNote],
+    user_id: str | None,
+) -> Healed:
+    """What to keep of what was found with exactly our marker.
+
+    The recorded one is kept, and nothing takes its place where people deleted it or made it theirs.
+    Where none is recorded the first one found is kept: the oldest, unless at several persons.
+    """
+    ours = [note for note in found if is_by_us(note, user_id)]
+    recorded = known.record(kind)
+    if recorded is not None and recorded.period == period:
+        return Healed(known, tuple(note for note in ours if note.id != recorded.id))
+    if kind == "note" and known.lost is not None and period is None:
+        return Healed(known, tuple(ours))
+    if recorded is None and ours:
+        known = known.with_record(kind, Written(ours[0].id, period, None))
+    return Healed(known, tuple(ours[1:]))
+
+
+def is_ours_to_undo(current: Known, kind: Kind, created_id: str, started_at: datetime) -> bool:
+    """Whether an attempt that lost its row should delete the record that it created meanwhile.
+
+    Not if the present owner adopted it, and not while that very create is still being looked for:
+    the probe will find it.
+    """
+    recorded, sought = current.record(kind), current.unknown(kind)
+    if recorded is not None and recorded.id == created_id:
+        return False
+    return sought is None or sought.started_at != started_at

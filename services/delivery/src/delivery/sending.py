@@ -1,0 +1,79 @@
+"""Sending a write: fenced by the lease, asked of settings a second before, its unknown end noted.
+
+Before every create `unknown_write` is saved under the lease; a definite answer of the CRM clears
+it, and only that or two finished probes do.
+"""
+
+from dataclasses import dataclass, replace
+
+from common.updates import Update
+
+from delivery.domain.note import Note
+from delivery.domain.row import Kind, Known, UnknownWrite, Written
+from delivery.judging import look_again
+from delivery.ports import (
+    CrmAccess,
+    GiveUp,
+    Gone,
+    ReconnectNeeded,
+    RetryLater,
+    TokenRejected,
+    UnknownEnd,
+)
+from delivery.records import Records, records
+from delivery.working import Created, Needs, NobodyLeft, Working
+
+# A look at the toggle is good for one second (promise 7).
+LOOK_IS_GOOD_FOR_S = 1.0
+_LOOKS_MAX = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    needs: Needs
+    working: Working
+    access: CrmAccess
+
+    def records(self, kind: Kind) -> Records:
+        return records(kind, self.needs.crm, self.access, self.needs.limits.call_deadline)
+
+    async def create(
+        self, kind: Kind, person_id: str, note: Note, period: int | None, newest: Update | None
+    ) -> None:
+        """Create it, and know it. Raises Gone where the person no longer exists."""
+        working = self.working
+        unknown = UnknownWrite(person_id, period, working.now(), newest)
+        await self.save(working.known.with_unknown(kind, unknown))
+        try:
+            await self._clear_to_send()
+            record_id = await self.records(kind).create(person_id, note)
+        except UnknownEnd:
+            raise
+        except (RetryLater, TokenRejected, ReconnectNeeded, GiveUp, Gone, NobodyLeft):
+            await self.save(working.known.with_unknown(kind, None))
+            raise
+        working.created.append(Created(kind, record_id, unknown.started_at))
+        known = working.known.with_record(kind, Written(record_id, period, newest))
+        working.known = replace(known.with_unknown(kind, None), person_id=person_id)
+
+    async def update(self, kind: Kind, record_id: str, body: str, note: Note) -> None:
+        """Replace its whole body. Raises Gone."""
+        await self._clear_to_send()
+        await self.records(kind).update(record_id, body, note)
+        self.working.rewrote = True
+
+    async def save(self, known: Known) -> None:
+        await self.needs.ledger.save(self.working.claim, known)
+        self.working.known = known
+
+    async def _clear_to_send(self) -> None:
+        """The lease outlives the call, and settings said within the last second that it may go."""
+        limits = self.needs.limits
+        for _ in range(_LOOKS_MAX):
+            looked_at = await look_again(self.needs, self.working)
+            now = limits.monotonic()
+            if self.working.claim.good_until - now < limits.call_deadline.total_seconds():
+                raise RetryLater("lease_too_short")
+            if now - looked_at <= LOOK_IS_GOOD_FOR_S:
+                return
+        raise RetryLater("look_too_slow")
