@@ -100,6 +100,7 @@ def _server(listener: Listener) -> tuple[_Server, socket.socket]:
         access_log=False,
         lifespan="off",
         server_header=False,
+        proxy_headers=False,  # whom to believe is the service's own business
         limit_concurrency=2_000,
         timeout_graceful_shutdown=5,
         timeout_keep_alive=65,

@@ -19,6 +19,7 @@ from settings.adapters.postgres.connections import PostgresConnections
 from settings.adapters.postgres.database import Database
 from settings.adapters.postgres.installations import PostgresInstallations
 from settings.adapters.postgres.rotation import rotate
+from settings.adapters.postgres.sessions import PostgresSessions
 from settings.adapters.postgres.watch import watch
 from settings.adapters.relay import Relay
 from settings.adapters.vendors import OFFERS
@@ -27,9 +28,18 @@ from settings.adapters.vendors.intercom import Intercom
 from settings.api.internal import internal_app
 from settings.api.public import public_app
 from settings.config import MigrationConfig, SettingsConfig, by_name, by_region
+from settings.console.app import console_app
+from settings.console.front import Front
+from settings.console.limit import Limit
+from settings.console.signing import Signing
+from settings.console.visitors import Visitors
+from settings.console.workspaces import WorkspacePages
+from settings.domain.sessions import cookie_rule
 from settings.handlers.access import Access
 from settings.handlers.connecting import Connections
 from settings.handlers.installations import Installations
+from settings.handlers.signing_in import SignIn
+from settings.handlers.teammates import TeammateNames
 from settings.ports import CrmVendor, StoreUnavailable
 
 _DESCRIPTION = """
@@ -136,6 +146,32 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
         clock=clock,
     )
     access = Access(store, intercom, crms, clock, deadline)
+    sign_in = SignIn(
+        PostgresSessions(database, config.lifetimes),
+        connections,
+        installations.store,
+        config.lifetimes,
+        clock,
+    )
+    visitors = Visitors(
+        sign_in,
+        installations,
+        TeammateNames(access, intercom),
+        cookie_rule(config.settings_public_url),
+    )
+    console = console_app(
+        visitors,
+        [
+            Signing(
+                visitors, connections, Limit(config.settings_sign_ins_per_minute), config.proxies
+            ),
+            WorkspacePages(visitors, installations, connections),
+        ],
+        config.settings_public_url,
+    )
+    operator_api = public_app(
+        installations, connections, config.settings_operator_token.get_secret_value()
+    )
     broker = new_broker(config, "settings")
     relay = Relay(
         database,
@@ -161,9 +197,7 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
         [
             Listener(
                 "public",
-                public_app(
-                    installations, connections, config.settings_operator_token.get_secret_value()
-                ),
+                Front(operator_api, console),
                 config.settings_host,
                 config.settings_port,
             ),

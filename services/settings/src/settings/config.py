@@ -3,10 +3,14 @@
 import base64
 import binascii
 import re
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
 from common.config import CommaSeparated, KafkaConfig, SecretList, ServiceConfig
 from pydantic import AfterValidator, Field, SecretStr
+
+from settings.domain.sessions import Lifetimes, cookie_rule
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _MIN_SECRET_CHARS = 16
@@ -44,9 +48,22 @@ def _regions(entries: list[str]) -> list[str]:
     return entries
 
 
+def _keeps_cookies(url: str) -> str:
+    cookie_rule(url)
+    return url
+
+
+def _networks(entries: list[str]) -> list[str]:
+    for entry in entries:
+        ip_network(entry)
+    return entries
+
+
 NamedTokens = Annotated[SecretList, AfterValidator(_pairs)]
 Keys = Annotated[SecretList, AfterValidator(_keys)]
 Regions = Annotated[CommaSeparated, AfterValidator(_regions)]
+Networks = Annotated[CommaSeparated, AfterValidator(_networks)]
+PublicUrl = Annotated[str, AfterValidator(_keeps_cookies)]
 
 
 class MigrationConfig(ServiceConfig):
@@ -88,10 +105,25 @@ class SettingsConfig(MigrationConfig, KafkaConfig):
     settings_operator_token: SecretStr = Field(
         ..., min_length=_MIN_SECRET_CHARS, description="Credential of the operator API."
     )
-    settings_public_url: str = Field(
+    settings_public_url: PublicUrl = Field(
         "http://127.0.0.1:8083",
-        pattern=r"^https?://[^\s?#]+[^/\s?#]$",
-        description="Where browsers reach the public listener; redirect addresses are below it.",
+        pattern=r"^https?://[^\s/?#]+$",
+        description="Where browsers reach the console; redirect addresses are below it. https, "
+        "unless it is this machine's own loopback address.",
+    )
+    settings_session_idle_s: float = Field(
+        7_200.0, gt=0, description="Seconds without a page after which a person is signed out."
+    )
+    settings_session_absolute_s: float = Field(
+        43_200.0, gt=0, description="Seconds after a sign-in at which it ends in any case."
+    )
+    settings_sign_ins_per_minute: int = Field(
+        10, ge=1, description="Sign-ins that one address may begin in a minute, at each replica."
+    )
+    settings_trusted_proxies: Networks = Field(
+        [],
+        description="Networks of the proxies in front, comma-separated; only what they add to "
+        "X-Forwarded-For is believed.",
     )
     settings_vendor_timeout_s: float = Field(
         10.0, gt=0, le=60, description="Seconds that one call to a vendor may take in all."
@@ -120,6 +152,17 @@ class SettingsConfig(MigrationConfig, KafkaConfig):
         ],
         description="Intercom's host for people of each region: `region=url`, comma-separated.",
     )
+
+    @property
+    def lifetimes(self) -> Lifetimes:
+        return Lifetimes(
+            timedelta(seconds=self.settings_session_idle_s),
+            timedelta(seconds=self.settings_session_absolute_s),
+        )
+
+    @property
+    def proxies(self) -> list[IPv4Network | IPv6Network]:
+        return [ip_network(entry) for entry in self.settings_trusted_proxies]
 
 
 def by_region(entries: list[str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from settings.domain.installations import (
     Options,
     Workspace,
 )
+from settings.domain.sessions import Session
 from settings.domain.tokens import Tokens
 
 
@@ -129,6 +130,8 @@ class InstallationStore(Protocol):
         self, workspace_id: str, app: str, options: Options, change: Change
     ) -> None: ...
 
+    async def set_admin(self, workspace_id: str, teammate_id: str, change: Change) -> None: ...
+
     async def uninstall(self, workspace_id: str, app: str, change: Change) -> None: ...
 
     async def request_sync(
@@ -195,6 +198,20 @@ class AuthorizationStore(Protocol):
         ...
 
 
+class SessionStore(Protocol):
+    """Sessions by the hash of their id."""
+
+    async def find(self, key: str) -> Session | None: ...
+
+    async def create(self, session: Session, replaces: str | None) -> None:
+        """Begin it, and end the one it replaces in the same moment."""
+        ...
+
+    async def seen(self, key: str, at: datetime) -> None: ...
+
+    async def end(self, key: str) -> None: ...
+
+
 class IntercomVendor(Protocol):
     """Raises VendorUnavailable, or GrantRefused for a code or token that is not valid."""
 
@@ -203,6 +220,10 @@ class IntercomVendor(Protocol):
     async def exchange(self, code: str) -> str: ...
 
     async def me(self, access_token: str, region: str | None = None) -> IntercomMe: ...
+
+    async def teammates(self, access_token: str, region: str) -> dict[str, str]:
+        """Names by Intercom id, in Intercom's order."""
+        ...
 
 
 class CrmVendor(Protocol):

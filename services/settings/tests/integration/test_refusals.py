@@ -104,7 +104,7 @@ async def test_every_answer_carries_the_hardening_headers(replicas: list[Any]) -
     for url in (
         f"{replica.public}/v1/workspaces",
         f"{replica.public}/oauth/callback/hubspot?state=x&code=y",
-        f"{replica.public}/nowhere",
+        f"{replica.public}/v1/nowhere",
         f"{replica.internal}/internal/v1/installations/a/hubspot",
     ):
         answer = await replica.client.get(url)

@@ -65,12 +65,12 @@ class Gate:
             await refused(scope, receive, send_with_headers)
             return
         scope.setdefault("state", {})["caller"] = caller
-        body = await _body(receive, headers)
+        body = await whole_body(receive, headers)
         if body is None:
             refused = problem(413, "too_large", "the body is too large", {"Connection": "close"})
             await refused(scope, receive, send_with_headers)
             return
-        await self._app(scope, _replay(body, receive), send_with_headers)
+        await self._app(scope, replayed(body, receive), send_with_headers)
 
 
 def _harden(headers: MutableHeaders) -> None:
@@ -80,7 +80,7 @@ def _harden(headers: MutableHeaders) -> None:
     headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
 
 
-async def _body(receive: Receive, headers: Headers) -> bytes | None:
+async def whole_body(receive: Receive, headers: Headers) -> bytes | None:
     """The whole body, or None where it is larger than allowed."""
     declared = headers.get("content-length", "0")
     if not declared.isdigit() or int(declared) > BODY_MAX_BYTES:
@@ -97,7 +97,8 @@ async def _body(receive: Receive, headers: Headers) -> bytes | None:
             return bytes(body)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """What reads a request's body, once it has been taken in."""
     given = False
 
     async def again() -> Message:

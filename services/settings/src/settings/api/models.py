@@ -75,6 +75,10 @@ class ChangedOptions(Asked):
         return Options(self.note_policy, self.all_conversations, self.time_zone)
 
 
+class NewAdmin(Asked):
+    teammate_id: TeammateId = Field(examples=["5001"])
+
+
 class SyncNow(Asked):
     conversation_id: ConversationId = Field(examples=["215470000000001"])
     app: AppKey | None = None

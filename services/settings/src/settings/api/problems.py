@@ -27,10 +27,12 @@ _log = log.get(__name__)
 _STORE_RETRY_S = 1
 _VENDOR_RETRY_S = 5
 
-_REFUSALS: dict[Refusal, str] = {
+REFUSALS: dict[Refusal, str] = {
     Refusal.STATE_UNKNOWN: "this authorization is not under way, or was completed already",
     Refusal.STATE_EXPIRED: "this authorization took too long; start it again",
     Refusal.STATE_OF_ANOTHER_VENDOR: "this authorization belongs to another vendor",
+    Refusal.STATE_OF_ANOTHER_BROWSER: "this authorization was started in another browser",
+    Refusal.NOT_THE_ADMIN: "only the workspace's admin may connect an app",
     Refusal.DENIED: "the authorization was not granted",
     Refusal.CODE_MISSING: "the vendor sent no code",
     Refusal.CODE_REFUSED: "the vendor refuses the code; start again",
@@ -93,7 +95,7 @@ def handle_problems(app: FastAPI) -> None:
 
     @app.exception_handler(AuthorizationRefused)
     async def refused(_: Request, error: AuthorizationRefused) -> Response:
-        return problem(400, error.refusal, _REFUSALS[error.refusal])
+        return problem(400, error.refusal, REFUSALS[error.refusal])
 
     @app.exception_handler(VendorUnavailable)
     async def vendor_unavailable(_: Request, error: VendorUnavailable) -> Response:

@@ -72,7 +72,7 @@ def _operator(installations: Installations, connections: Connections) -> APIRout
         workspace_id: WorkspaceId, app: _App, switch: models.SyncSwitch
     ) -> models.AppView:
         """Continuous sync on or off, for all users of this app in this workspace (R12)."""
-        changed = await installations.set_transcript_sync(workspace_id, app, switch.on)
+        changed = await installations.set_transcript_sync(workspace_id, app, switch.on, OPERATOR)
         return models.AppView.of(changed)
 
     @router.put("/workspaces/{workspace_id}/apps/{app}/app-users")
@@ -80,7 +80,7 @@ def _operator(installations: Installations, connections: Connections) -> APIRout
         workspace_id: WorkspaceId, app: _App, users: models.AppUsers
     ) -> models.AppView:
         """The whole list of teammates; who is listed and not paused is an active app user."""
-        changed = await installations.set_app_users(workspace_id, app, users.listed())
+        changed = await installations.set_app_users(workspace_id, app, users.listed(), OPERATOR)
         return models.AppView.of(changed)
 
     @router.patch("/workspaces/{workspace_id}/apps/{app}/options")
@@ -89,20 +89,28 @@ def _operator(installations: Installations, connections: Connections) -> APIRout
     ) -> models.AppView:
         """Change what is named and leave the rest."""
         return models.AppView.of(
-            await installations.set_options(workspace_id, app, changed.options())
+            await installations.set_options(workspace_id, app, changed.options(), OPERATOR)
         )
+
+    @router.put("/workspaces/{workspace_id}/admin")
+    async def set_admin(workspace_id: WorkspaceId, admin: models.NewAdmin) -> models.WorkspaceView:
+        """Give the admin's role to another teammate, for one who has left."""
+        await installations.set_admin(workspace_id, admin.teammate_id, OPERATOR)
+        return models.WorkspaceView.of(await installations.workspace(workspace_id))
 
     @router.delete("/workspaces/{workspace_id}/apps/{app}", status_code=204)
     async def uninstall(workspace_id: WorkspaceId, app: _App) -> Response:
         """Remove the app from the workspace, its tokens and its app users."""
-        await installations.uninstall(workspace_id, app)
+        await installations.uninstall(workspace_id, app, OPERATOR)
         return Response(status_code=204)
 
     @router.post("/workspaces/{workspace_id}/sync-now", status_code=202)
     async def sync_now(workspace_id: WorkspaceId, wanted: models.SyncNow) -> models.SyncRequested:
         """Ask for one conversation to be synced, to one app or to all (trigger `manual`)."""
         return models.SyncRequested(
-            action_id=await installations.sync_now(workspace_id, wanted.conversation_id, wanted.app)
+            action_id=await installations.sync_now(
+                workspace_id, wanted.conversation_id, wanted.app, OPERATOR
+            )
         )
 
     return router
@@ -117,7 +125,7 @@ def _callbacks(connections: Connections) -> APIRouter:
         state: _Opaque = "", code: _Opaque = "", error: _Opaque = ""
     ) -> models.WorkspaceConnected:
         callback = Callback(state, code or None, bool(error))
-        me = await connections.complete_workspace(callback)
+        me = await connections.keep_workspace(await connections.identify(callback))
         return models.WorkspaceConnected(workspace_id=me.workspace_id, admin_id=me.admin_id)
 
     @router.get("/{crm}")

@@ -16,6 +16,8 @@ class Refusal(StrEnum):
     STATE_UNKNOWN = "state_unknown"
     STATE_EXPIRED = "state_expired"
     STATE_OF_ANOTHER_VENDOR = "state_of_another_vendor"
+    STATE_OF_ANOTHER_BROWSER = "state_of_another_browser"
+    NOT_THE_ADMIN = "not_the_admin"
     DENIED = "authorization_denied"
     CODE_MISSING = "code_missing"
     CODE_REFUSED = "code_refused"
@@ -23,15 +25,32 @@ class Refusal(StrEnum):
     HOST_NOT_ALLOWED = "host_not_allowed"
 
 
+class Purpose(StrEnum):
+    """What a person goes to Intercom for."""
+
+    SIGN_IN = "sign_in"  # to be recognised; what Intercom hands out is not kept
+    INSTALL = "install"  # to let us into the workspace, at first or again
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """Where an authorization was started from, and by whom: it is completed there or nowhere."""
+
+    session_key: str
+    teammate_id: str | None = None  # a CRM's: the admin who connects it
+
+
 @dataclass(frozen=True, slots=True)
 class Authorization:
     """Waits for the vendor to send a person back."""
 
     vendor: str  # whose callback may complete it
-    workspace_id: str | None  # None: Intercom tells, a workspace is being installed
+    workspace_id: str | None  # None: Intercom tells
     app: str | None
     expires_at: datetime
     verifier: str | None  # PKCE, where the vendor takes it
+    purpose: Purpose = Purpose.INSTALL
+    browser: Browser | None = None  # None: the operator started it, and handed the address on
 
     def __repr__(self) -> str:
         return f"Authorization(vendor={self.vendor!r}, workspace_id={self.workspace_id!r})"
@@ -42,7 +61,9 @@ def state_hash(state: str) -> str:
     return hashlib.sha256(state.encode()).hexdigest()
 
 
-def refusal(authorization: Authorization | None, vendor: str, now: datetime) -> Refusal | None:
+def refusal(
+    authorization: Authorization | None, vendor: str, session_key: str | None, now: datetime
+) -> Refusal | None:
     """Why this callback must not complete the authorization (mix-up, reuse, age); None: go on."""
     if authorization is None:
         return Refusal.STATE_UNKNOWN
@@ -50,6 +71,8 @@ def refusal(authorization: Authorization | None, vendor: str, now: datetime) -> 
         return Refusal.STATE_OF_ANOTHER_VENDOR
     if now >= authorization.expires_at:
         return Refusal.STATE_EXPIRED
+    if authorization.browser is not None and authorization.browser.session_key != session_key:
+        return Refusal.STATE_OF_ANOTHER_BROWSER
     return None
 
 

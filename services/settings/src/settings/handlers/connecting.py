@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from common import log
-from common.catalog import APPS
+from common.catalog import APPS, App
 from common.clock import Clock
 
 from settings.domain.authorizations import (
     INTERCOM,
     STATE_LIFETIME,
     Authorization,
+    Browser,
+    Purpose,
     Refusal,
     challenge,
     refusal,
@@ -56,6 +58,19 @@ class Callback:
 
 
 @dataclass(frozen=True, slots=True)
+class Identified:
+    """A person whom Intercom vouches for, with a token of the workspace. Never printed."""
+
+    me: IntercomMe
+    access_token: str
+    purpose: Purpose
+    in_browser: bool  # the authorization was bound to the session it came back to
+
+    def __repr__(self) -> str:
+        return f"Identified(workspace={self.me.workspace_id!r})"
+
+
+@dataclass(frozen=True, slots=True)
 class Connected:
     workspace_id: str
     app: str
@@ -74,25 +89,33 @@ class Connections:
     public_url: str
     clock: Clock
 
-    async def authorize_workspace(self) -> str:
-        """Where the person who installs goes."""
-        state = await self._new_state(INTERCOM)
+    def offered(self) -> list[App]:
+        """The apps of the catalog whose CRM this deployment holds a client of."""
+        return [app for app in APPS.values() if app.crm in self.crms]
+
+    async def authorize_workspace(
+        self, purpose: Purpose = Purpose.INSTALL, browser: Browser | None = None
+    ) -> str:
+        """Where the person who installs or signs in goes."""
+        state = await self._new_state(INTERCOM, purpose=purpose, browser=browser)
         return self.intercom.authorize_url(state, self._redirect_uri(INTERCOM))
 
-    async def authorize_app(self, workspace_id: str, app: str) -> str:
+    async def authorize_app(
+        self, workspace_id: str, app: str, browser: Browser | None = None
+    ) -> str:
         """Where the admin goes; raises UnknownWorkspace, AppNotOffered."""
         vendor = self._crm(app)
         await self.installations.workspace(workspace_id)
         verifier = secrets.token_urlsafe(48) if APPS[app].pkce else None
         crm = APPS[app].crm
-        state = await self._new_state(crm, workspace_id, app, verifier)
+        state = await self._new_state(crm, workspace_id, app, verifier, browser=browser)
         return vendor.authorize_url(
             state, self._redirect_uri(crm), None if verifier is None else challenge(verifier)
         )
 
-    async def complete_workspace(self, callback: Callback) -> IntercomMe:
-        """The workspace that is now connected, with the admin who first installed."""
-        await self._take(INTERCOM, callback)
+    async def identify(self, callback: Callback, session_key: str | None = None) -> Identified:
+        """Who came back from Intercom, and for what; nothing is kept yet."""
+        authorization = await self._take(INTERCOM, callback, session_key)
         try:
             token = await self.intercom.exchange(_code(callback))
             me = await self.intercom.me(token)
@@ -101,17 +124,29 @@ class Connections:
         if me.region not in self.regions:
             _log.error("workspace.unknown_region", workspace=me.workspace_id, region=me.region)
             raise AuthorizationRefused(Refusal.UNKNOWN_REGION)
+        return Identified(me, token, authorization.purpose, authorization.browser is not None)
+
+    async def keep_workspace(self, found: Identified) -> IntercomMe:
+        """Create the workspace or renew its token; names the admin, who first installed."""
+        me = found.me
         admin_id = await self.store.save_workspace(
-            me, token, Change(f"teammate:{me.admin_id}", self.clock.now())
+            me, found.access_token, Change(f"teammate:{me.admin_id}", self.clock.now())
         )
         _log.info("workspace.connected", workspace=me.workspace_id, region=me.region)
         return IntercomMe(me.workspace_id, me.region, me.name, me.time_zone, admin_id)
 
-    async def complete_app(self, crm: str, callback: Callback) -> Connected:
-        authorization = await self._take(crm, callback)
+    async def complete_app(
+        self, crm: str, callback: Callback, session_key: str | None = None
+    ) -> Connected:
+        authorization = await self._take(crm, callback, session_key)
         workspace_id, app = authorization.workspace_id, authorization.app
         assert workspace_id is not None  # noqa: S101 - a CRM's state always names both
         assert app is not None  # noqa: S101
+        workspace = await self.installations.workspace(workspace_id)
+        browser = authorization.browser
+        if browser is not None and browser.teammate_id != workspace.admin_id:
+            # The role was handed on while this person was at the vendor's.
+            raise AuthorizationRefused(Refusal.NOT_THE_ADMIN)
         try:
             grant = await self._crm(app).exchange(
                 _code(callback), self._redirect_uri(crm), authorization.verifier
@@ -121,7 +156,6 @@ class Connections:
         except HostNotAllowed:
             _log.error("vendor.host_not_allowed", vendor=crm, workspace=workspace_id)
             raise AuthorizationRefused(Refusal.HOST_NOT_ALLOWED) from None
-        workspace = await self.installations.workspace(workspace_id)
         did = await self.store.connect(
             workspace_id,
             app,
@@ -144,18 +178,24 @@ class Connections:
         workspace_id: str | None = None,
         app: str | None = None,
         verifier: str | None = None,
+        *,
+        purpose: Purpose = Purpose.INSTALL,
+        browser: Browser | None = None,
     ) -> str:
         state = secrets.token_urlsafe(32)
         expires_at = self.clock.now() + STATE_LIFETIME
         await self.authorizations.keep(
-            state, Authorization(vendor, workspace_id, app, expires_at, verifier)
+            state,
+            Authorization(vendor, workspace_id, app, expires_at, verifier, purpose, browser),
         )
         return state
 
-    async def _take(self, vendor: str, callback: Callback) -> Authorization:
+    async def _take(
+        self, vendor: str, callback: Callback, session_key: str | None
+    ) -> Authorization:
         """Taken before anything else is looked at: whatever follows, it is used up."""
         authorization = await self.authorizations.take(callback.state)
-        refused = refusal(authorization, vendor, self.clock.now())
+        refused = refusal(authorization, vendor, session_key, self.clock.now())
         if refused is None and callback.denied:
             refused = Refusal.DENIED
         if refused is None and not callback.code:

@@ -12,7 +12,12 @@ from settings.domain.installations import AppUser, InstalledApp, Options, Worksp
 from settings.domain.judging import Query, reason_against
 from settings.ports import Change, InstallationStore, NotInstalled
 
-OPERATOR = "operator"  # until people sign in, the one who holds the operator's credential
+OPERATOR = "operator"  # whoever holds the operator's credential
+
+
+def teammate(teammate_id: str) -> str:
+    """A person who is signed in, as the audit trail names them."""
+    return f"teammate:{teammate_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +45,46 @@ class Installations:
     async def apps(self, workspace_id: str) -> list[InstalledApp]:
         return await self.store.apps(workspace_id)
 
-    async def set_transcript_sync(self, workspace_id: str, app: str, on: bool) -> InstalledApp:
-        await self.store.set_transcript_sync(workspace_id, app, on, self._change())
+    async def workspace(self, workspace_id: str) -> Workspace:
+        return await self.store.workspace(workspace_id)
+
+    async def app(self, workspace_id: str, app: str) -> InstalledApp:
+        return await self.store.app(workspace_id, app)
+
+    async def set_transcript_sync(
+        self, workspace_id: str, app: str, on: bool, by: str
+    ) -> InstalledApp:
+        await self.store.set_transcript_sync(workspace_id, app, on, self._change(by))
         return await self.store.app(workspace_id, app)
 
     async def set_app_users(
-        self, workspace_id: str, app: str, users: Sequence[AppUser]
+        self, workspace_id: str, app: str, users: Sequence[AppUser], by: str
     ) -> InstalledApp:
-        await self.store.set_app_users(workspace_id, app, users, self._change())
+        await self.store.set_app_users(workspace_id, app, users, self._change(by))
         return await self.store.app(workspace_id, app)
 
-    async def set_options(self, workspace_id: str, app: str, options: Options) -> InstalledApp:
-        await self.store.set_options(workspace_id, app, options, self._change())
+    async def set_options(
+        self, workspace_id: str, app: str, options: Options, by: str
+    ) -> InstalledApp:
+        await self.store.set_options(workspace_id, app, options, self._change(by))
         return await self.store.app(workspace_id, app)
 
-    async def uninstall(self, workspace_id: str, app: str) -> None:
-        await self.store.uninstall(workspace_id, app, self._change())
+    async def set_admin(self, workspace_id: str, teammate_id: str, by: str) -> None:
+        """Hand the admin's role on."""
+        await self.store.set_admin(workspace_id, teammate_id, self._change(by))
 
-    async def sync_now(self, workspace_id: str, conversation_id: str, app: str | None) -> str:
+    async def uninstall(self, workspace_id: str, app: str, by: str) -> None:
+        await self.store.uninstall(workspace_id, app, self._change(by))
+
+    async def sync_now(
+        self, workspace_id: str, conversation_id: str, app: str | None, by: str
+    ) -> str:
         """Ask for a look at this conversation; the id by which a repeat is recognised."""
         action_id = str(uuid4())
-        await self.store.request_sync(workspace_id, conversation_id, app, action_id, self._change())
+        await self.store.request_sync(
+            workspace_id, conversation_id, app, action_id, self._change(by)
+        )
         return action_id
 
-    def _change(self) -> Change:
-        return Change(OPERATOR, self.clock.now())
+    def _change(self, by: str) -> Change:
+        return Change(by, self.clock.now())

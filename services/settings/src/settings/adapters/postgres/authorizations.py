@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from settings.adapters.keyring import Keyring, Place
 from settings.adapters.postgres.database import Database
-from settings.domain.authorizations import Authorization, state_hash
+from settings.domain.authorizations import Authorization, Browser, Purpose, state_hash
 
 _KEPT_AFTER_EXPIRY = timedelta(hours=1)  # long enough that a late person is told "expired"
 
@@ -16,7 +16,7 @@ class PostgresAuthorizations:
 
     async def keep(self, state: str, authorization: Authorization) -> None:
         name = state_hash(state)
-        verifier = authorization.verifier
+        verifier, browser = authorization.verifier, authorization.browser
         async with self._database.transaction() as connection:
             await connection.execute(
                 "DELETE FROM oauth_states WHERE expires_at < clock_timestamp() - $1::interval",
@@ -24,14 +24,17 @@ class PostgresAuthorizations:
             )
             await connection.execute(
                 "INSERT INTO oauth_states"
-                " (state_hash, vendor, workspace_id, app, expires_at, verifier)"
-                " VALUES ($1, $2, $3, $4, $5, $6)",
+                " (state_hash, vendor, workspace_id, app, expires_at, verifier, purpose,"
+                " session_key, teammate_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                 name,
                 authorization.vendor,
                 authorization.workspace_id,
                 authorization.app,
                 authorization.expires_at,
                 None if verifier is None else self._keyring.encrypt(verifier, _place(name)),
+                authorization.purpose,
+                None if browser is None else browser.session_key,
+                None if browser is None else browser.teammate_id,
             )
 
     async def take(self, state: str) -> Authorization | None:
@@ -39,18 +42,21 @@ class PostgresAuthorizations:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(
                 "DELETE FROM oauth_states WHERE state_hash = $1"
-                " RETURNING vendor, workspace_id, app, expires_at, verifier",
+                " RETURNING vendor, workspace_id, app, expires_at, verifier, purpose, session_key,"
+                " teammate_id",
                 name,
             )
         if row is None:
             return None
-        stored = row["verifier"]
+        stored, session_key = row["verifier"], row["session_key"]
         return Authorization(
             vendor=row["vendor"],
             workspace_id=row["workspace_id"],
             app=row["app"],
             expires_at=row["expires_at"],
             verifier=None if stored is None else self._keyring.decrypt(stored, _place(name)),
+            purpose=Purpose(row["purpose"]),
+            browser=None if session_key is None else Browser(session_key, row["teammate_id"]),
         )
 
 

@@ -169,6 +169,22 @@ class PostgresInstallations:
             await audit(connection, change, "options", workspace_id, app, **changed)
             await bump(connection, workspace_id, app, change)
 
+    async def set_admin(self, workspace_id: str, teammate_id: str, change: Change) -> None:
+        async with self._database.transaction() as connection:
+            before = await connection.fetchval(
+                "SELECT admin_id FROM workspaces WHERE workspace_id = $1 FOR UPDATE", workspace_id
+            )
+            if before is None:
+                raise UnknownWorkspace
+            if before == teammate_id:
+                return
+            await connection.execute(
+                "UPDATE workspaces SET admin_id = $2 WHERE workspace_id = $1",
+                workspace_id,
+                teammate_id,
+            )
+            await audit(connection, change, "admin", workspace_id, before=before, now=teammate_id)
+
     async def uninstall(self, workspace_id: str, app: str, change: Change) -> None:
         async with self._database.transaction() as connection:
             await _locked(connection, workspace_id, app)

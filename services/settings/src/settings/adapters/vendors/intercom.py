@@ -45,6 +45,19 @@ class Intercom(Vendor):
         host = self.api_urls.get(region or "", self._first)
         return _me(await self._get(f"{host}/me", access_token, **{"Intercom-Version": _VERSION}))
 
+    async def teammates(self, access_token: str, region: str) -> dict[str, str]:
+        answer = await self._get(
+            f"{self.api_urls[region]}/admins", access_token, **{"Intercom-Version": _VERSION}
+        )
+        admins = answer.get("admins")
+        if not isinstance(admins, list):
+            raise VendorUnavailable("no_teammates")
+        return {
+            str(admin["id"]): str(admin.get("name") or "")
+            for admin in admins
+            if isinstance(admin, dict) and admin.get("id")
+        }
+
     @property
     def _first(self) -> str:
         return next(iter(self.api_urls.values()))

@@ -1,0 +1,230 @@
+"""The console at an address of its own, and a real browser to look at it with."""
+
+import os
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from devstack.ports import free_port
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from simulators.testing import RunningSimulators
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 10_000
+
+
+@pytest.fixture(scope="session")
+async def site(launcher: Any, migrated: None, simulators: RunningSimulators) -> Any:
+    """A replica that browsers reach where it says it is."""
+    # With a second account everywhere, the simulated vendors ask whom to let in, as real ones do.
+    simulators.control.create_workspace(
+        "wkother", admins=[{"id": "1", "name": "Someone", "email": "someone@example.org"}]
+    )
+    simulators.control.create_account("hubspot", "1")
+    simulators.control.create_account("pipedrive", "other")
+    port = free_port()
+    replica = await launcher.start(
+        LULL_SETTINGS_PORT=str(port),
+        LULL_SETTINGS_PUBLIC_URL=f"http://127.0.0.1:{port}",
+        LULL_SETTINGS_SIGN_INS_PER_MINUTE="1000",
+    )
+    await replica.until_ready()
+    return replica
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    found = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if found is None:
+        pytest.skip(f"no browser: none of {', '.join(CHROMIUM_NAMES)} is installed")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=found, args=CHROMIUM_FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
+    """A browser nobody has used yet."""
+    context = await chromium.new_context(
+        viewport={"width": 1200, "height": 860}, reduced_motion="reduce"
+    )
+    context.set_default_timeout(PATIENCE_MS)
+    yield context
+    await context.close()
+
+
+@pytest.fixture
+async def tab(context: BrowserContext) -> AsyncIterator[Page]:
+    """A page; whatever it logs as an error, a refused script or style too, fails the test."""
+    page = await context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            errors.append(message.text)
+            if message.type == "error" and "Failed to load resource" not in message.text
+            else None
+        ),
+    )
+    yield page
+    assert errors == []
+
+
+@dataclass(frozen=True)
+class World:
+    """A workspace at Intercom with two teammates, and a CRM account of either kind."""
+
+    workspace: str
+    name: str
+    admin: str
+    other: str
+    hubspot: str
+    pipedrive: str
+
+
+@pytest.fixture
+def new_world(simulators: RunningSimulators) -> Callable[[], World]:
+    def new_world() -> World:
+        unique = str(uuid.uuid4().int)[:9]
+        world = World(
+            workspace=f"wk{unique}",
+            name=f"Acme {unique}",
+            admin=f"5{unique}",
+            other=f"6{unique}",
+            hubspot=unique,
+            pipedrive=f"acme{unique}",
+        )
+        simulators.control.create_workspace(
+            world.workspace,
+            name=world.name,
+            region="EU",
+            timezone="Europe/Berlin",
+            admins=[
+                {"id": world.admin, "name": "Sam Agent", "email": "sam@example.org"},
+                {"id": world.other, "name": "Kim <b>Agent</b>", "email": "kim@example.org"},
+            ],
+        )
+        simulators.control.create_account("hubspot", world.hubspot)
+        simulators.control.create_account("pipedrive", world.pipedrive)
+        return world
+
+    return new_world
+
+
+@pytest.fixture
+def world(new_world: Callable[[], World]) -> World:
+    return new_world()
+
+
+class Visitor:
+    """A browser's cookies and headers without its window: what a page's request looks like."""
+
+    def __init__(self, site: Any) -> None:
+        self.site = site
+        self.origin = site.public
+        self.client = httpx.AsyncClient(
+            base_url=site.public, timeout=30, headers={"Accept": "text/html"}
+        )
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:
+        return await self.client.get(path, **options)
+
+    async def post(self, path: str, **fields: Any) -> httpx.Response:
+        return await self.client.post(
+            path, data=fields, headers={"Sec-Fetch-Site": "same-origin", "Origin": self.origin}
+        )
+
+    async def through(self, leaving: httpx.Response, **choice: str) -> httpx.Response:
+        """Follow a page that leads to a vendor, choose there, and come back."""
+        assert leaving.status_code == 200, leaving.text
+        url = leaving.text.partition('<a class="button primary" href="')[2].partition('"')[0]
+        back = await self.site.redirect(url.replace("&amp;", "&"), **choice)
+        return await self.client.get(back)
+
+    async def sign_in(
+        self, workspace: str, teammate: str, purpose: str = "sign_in"
+    ) -> httpx.Response:
+        return await self.through(
+            await self.post("/sign-in", purpose=purpose), account=workspace, user=teammate
+        )
+
+    async def connect(self, workspace: str, app: str, account: str) -> httpx.Response:
+        leaving = await self.post(f"/w/{workspace}/apps/{app}/connect")
+        return await self.through(leaving, account=account)
+
+
+@pytest.fixture
+async def new_visitor(site: Any) -> AsyncIterator[Callable[[], Visitor]]:
+    made: list[Visitor] = []
+
+    def new_visitor() -> Visitor:
+        made.append(Visitor(site))
+        return made[-1]
+
+    yield new_visitor
+    for visitor in made:
+        await visitor.client.aclose()
+
+
+@pytest.fixture
+async def admin(new_visitor: Callable[[], Visitor], world: World) -> Visitor:
+    """Signed in as the admin of `world`, with HubSpot connected."""
+    visitor = new_visitor()
+    came = await visitor.sign_in(world.workspace, world.admin, "install")
+    assert came.status_code == 303, came.text
+    came = await visitor.connect(world.workspace, "hubspot", world.hubspot)
+    assert came.status_code == 303, came.text
+    return visitor
+
+
+@pytest.fixture
+def choose() -> Callable[..., Awaitable[None]]:
+    """At the simulated vendor: let us into this account, as this user where it asks."""
+
+    async def choose(tab: Page, account: str, user: str | None = None) -> None:
+        box = tab.locator(f'form.box:has(input[name="account"][value="{account}"])')
+        if user is not None:
+            await box.locator("select").select_option(user)
+        await box.get_by_role("button").click()
+
+    return choose
+
+
+@pytest.fixture
+def shot() -> Callable[..., Awaitable[None]]:
+    """Keep pictures of a page, light, dark and at phone width, where LULL_SCREENSHOTS says."""
+    folder = os.environ.get("LULL_SCREENSHOTS")
+
+    async def shot(tab: Page, name: str) -> None:
+        if not folder:
+            return
+        usual = tab.viewport_size
+        assert usual is not None
+        for look, scheme, width in (
+            ("light", "light", usual["width"]),
+            ("dark", "dark", usual["width"]),
+            ("phone", "light", 375),
+        ):
+            await tab.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            await tab.set_viewport_size({"width": width, "height": usual["height"]})
+            await tab.screenshot(path=Path(folder) / f"{name}-{look}.png", full_page=True)
+        await tab.emulate_media(color_scheme="light")
+        await tab.set_viewport_size(usual)
+
+    return shot
