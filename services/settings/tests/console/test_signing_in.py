@@ -10,9 +10,8 @@ from settings.domain.sessions import session_key
 pytestmark = pytest.mark.integration
 
 
-def session_id(visitor: Any) -> str | None:
-    found: str | None = visitor.client.cookies.get("lull")
-    return found
+def session_id(visitor: Any) -> str:
+    return visitor.client.cookies.get("lull") or ""
 
 
 async def test_signing_in_gives_a_new_id_that_only_its_hash_is_kept_of(
@@ -88,7 +87,7 @@ async def test_signing_out_ends_the_session_for_whoever_holds_its_id(
 async def test_an_idle_session_and_an_old_one_are_over(
     admin: Any, world: Any, database: Any
 ) -> None:
-    key = session_key(session_id(admin) or "")
+    key = session_key(session_id(admin))
     path = f"/w/{world.workspace}/apps/hubspot/transcript-sync"
     await database.execute(
         "UPDATE sessions SET seen_at = seen_at - interval '2 hours' WHERE session_key = $1", key
@@ -96,7 +95,7 @@ async def test_an_idle_session_and_an_old_one_are_over(
     assert (await admin.post(path, on="on")).status_code == 401
     assert not await database.fetchval("SELECT 1 FROM sessions WHERE session_key = $1", key)
     await admin.sign_in(world.workspace, world.admin)
-    key = session_key(session_id(admin) or "")
+    key = session_key(session_id(admin))
     assert (await admin.post(path, on="on")).status_code == 303
     await database.execute(
         "UPDATE sessions SET created_at = created_at - interval '12 hours' WHERE session_key = $1",

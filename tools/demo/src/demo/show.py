@@ -72,7 +72,8 @@ def addresses(product: Product) -> None:
     ports = product.ports
     places = {
         "ingest takes webhooks at": f"{local(ports.ingest)}/webhooks/intercom",
-        "settings' API": f"{local(ports.settings)}/docs",
+        "the console: sign in and switch sync": f"{local(ports.settings)}/",
+        "settings' API": f"{local(ports.settings)}/v1/openapi.json",
         "why? of any conversation": f"{local(ports.delivery)}/v1/deliveries/WORKSPACE/CONVERSATION",
     }
     if product.simulators is not None:
