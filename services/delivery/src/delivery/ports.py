@@ -28,6 +28,13 @@ class UnknownEnd(RetryLater):
     """The request may have had its effect: time-out, cut connection, 5xx after it was sent."""
 
 
+class Paused(RetryLater):
+    """Not sent: a rate limit or an open circuit holds the connection's calls back until then.
+
+    It is no failure of the row's, and holds for every row of its connection.
+    """
+
+
 class SettingsAway(RetryLater):
     """settings cannot answer: work waits for as long as it takes, nothing is guessed."""
 

@@ -12,8 +12,9 @@ from delivery.domain.rates import (
     RateLimit,
     Scope,
     Told,
+    Permit,
     heed,
-    take,
+    take as take_all,
     tells_more,
 )
 from hypothesis import given
@@ -24,6 +25,14 @@ SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 SPREAD = RateLimit("calls", Scope.TENANT, 110, timedelta(seconds=10))
 BUDGET = RateLimit("daily", Scope.TENANT, 100, DAY, {Call.SEARCH: 20}, otherwise=5)
 LONG = timedelta(days=9)
+
+
+def take(
+    bucket: Bucket, limit: RateLimit, costs: list[int], now: datetime, patience: timedelta
+) -> tuple[Bucket, list[Permit]]:
+    calls = [[("one", limit, cost)] for cost in costs]
+    buckets, permits = take_all({"one": bucket}, calls, now, patience)
+    return buckets["one"], permits
 
 
 def most_in_any_span(calls: list[tuple[datetime, int]], span: timedelta) -> int:
@@ -68,6 +77,14 @@ def test_a_call_that_would_wait_too_long_takes_nothing() -> None:
     assert all(permit.at - NOW > SECOND for permit in refused)
     again, _ = take(bucket, SPREAD, [1], NOW, SECOND)
     assert again == bucket
+
+
+def test_a_call_that_one_limit_refuses_costs_nothing_at_the_others() -> None:
+    held = Bucket(held_until=NOW + DAY)
+    both = [("daily", BUDGET, 20), ("calls", SPREAD, 1)]
+    buckets, [permit] = take_all({"calls": held}, [both], NOW, SECOND)
+    assert permit == Permit(NOW + DAY, granted=False, limit="calls")
+    assert buckets == {"calls": held}
 
 
 def test_all_of_a_budget_may_be_used_at_once_and_the_next_begins_with_the_day() -> None:

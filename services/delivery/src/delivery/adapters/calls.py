@@ -26,6 +26,10 @@ class Deadline:
         self._loop = asyncio.get_running_loop()
         self._ends = self._loop.time() + span.total_seconds()
 
+    def put_off(self, wait: timedelta) -> None:
+        """Waiting for one's turn is not the other side's slowness."""
+        self._ends += wait.total_seconds()
+
     def left(self) -> timedelta:
         """What is left of it; raises RetryLater where nothing is."""
         left = self._ends - self._loop.time()

@@ -93,27 +93,42 @@ class Bucket:
     amount: int | None = None  # by the vendor's own word; None: as declared
 
 
+Counted = tuple[str, RateLimit, int]  # the bucket's key, its limit, and what the call costs there
+
+
 @dataclass(frozen=True, slots=True)
 class Permit:
     """When one call may be sent."""
 
     at: datetime
     granted: bool  # False: longer than one was ready to wait; nothing was taken
+    limit: str | None = None  # the one that has it wait longest
 
 
 def take(
-    bucket: Bucket, limit: RateLimit, costs: Sequence[int], now: datetime, patience: timedelta
-) -> tuple[Bucket, list[Permit]]:
-    """Hand out permits for calls of these costs, first come first served."""
-    permits = []
-    for cost in costs:
-        spent = _spend(bucket, limit, cost, now)
-        at = max(spent[1], bucket.held_until or now)
+    buckets: Mapping[str, Bucket],
+    calls: Sequence[Sequence[Counted]],
+    now: datetime,
+    patience: timedelta,
+) -> tuple[dict[str, Bucket], list[Permit]]:
+    """Hand out permits for calls, first come first served; each counts towards several limits.
+
+    A call whose turn would come after `patience` takes nothing from any of them.
+    """
+    left, permits = dict(buckets), []
+    for call in calls:
+        at, slowest, spent = now, None, {}
+        for key, limit, cost in call:
+            bucket = left.get(key, Bucket())
+            spent[key], turn = _spend(bucket, limit, cost, now)
+            turn = max(turn, bucket.held_until or now)
+            if turn > at:
+                at, slowest = turn, limit.name
         granted = at - now <= patience
         if granted:
-            bucket = spent[0]
-        permits.append(Permit(at, granted))
-    return bucket, permits
+            left |= spent
+        permits.append(Permit(at, granted, slowest))
+    return left, permits
 
 
 def heed(bucket: Bucket, limit: RateLimit, told: Told, now: datetime) -> Bucket:

@@ -217,24 +217,24 @@ class HttpCrm(ABC):
                 "Accept": "application/json",
             },
         )
-        await self.guard.admit(access, call, until)
-        told: list[Told] = []
-        failure: Exception | None = None
+        turn = await self.guard.admit(access, call, until)
         try:
             response = await answer(
                 self._client, request, until, write=write, max_bytes=ANSWER_MAX_BYTES
             )
-            told += self.told(response)
+            self.guard.told(access, self.told(response))
             if not 200 <= response.status_code < 300:
-                raise self._failure(response, write=write, told=told)
-            return {} if response.status_code == 204 else json_object(response, write=write)
-        except Exception as error:
-            failure = error
+                raise self._failure(access, response, write=write)
+            found = {} if response.status_code == 204 else json_object(response, write=write)
+        except BaseException as error:
+            self.guard.answered(turn, error)
             raise
-        finally:
-            self.guard.answered(access, failure, told)
+        self.guard.answered(turn, None)
+        return found
 
-    def _failure(self, response: httpx.Response, *, write: bool, told: list[Told]) -> Exception:
+    def _failure(
+        self, access: CrmAccess, response: httpx.Response, *, write: bool
+    ) -> Exception:
         status = response.status_code
         code = f"http_{status}"
         if status == 401:
@@ -243,7 +243,8 @@ class HttpCrm(ABC):
             return unanswered(code, write=write, retry_after=retry_after(response))
         if status == 429:  # a Retry-After of 0 counts as none: it must not hammer
             wait = retry_after(response) or self.window_ends(response)
-            told.append(Told(self.limit_hit(response), remaining=0, resets_in=wait))
+            hit = Told(self.limit_hit(response), remaining=0, resets_in=wait)
+            self.guard.told(access, [hit])
             return RetryLater(code, wait)
         if status in PASSING or not is_json(response):
             # What is not JSON is not the CRM's word but a gateway's: it let nothing through.
