@@ -24,9 +24,11 @@ from faststream.kafka import KafkaBroker
 
 from delivery.adapters import schema
 from delivery.adapters.crm import crm_for
+from delivery.adapters.guard import VendorGuard
 from delivery.adapters.history import PostgresHistory
 from delivery.adapters.intercom import Intercom, conversation_link
 from delivery.adapters.outbox import Outbox
+from delivery.adapters.permits import Permits
 from delivery.adapters.postgres import STATEMENT_TIMEOUT_S, PostgresLedger, connected
 from delivery.adapters.settings import HttpSettings
 from delivery.api import delivery_api
@@ -114,15 +116,28 @@ async def serve_delivery(config: DeliveryConfig) -> None:
     peers = {name: health.peer(name) for name in ("settings", "intercom", *crms)}
     for name in ("intercom", *crms):
         peers[name].missing("not called yet")
+    permits = Permits(pool)
+    intercom.guard = VendorGuard("intercom", (), permits, random.random)
     for name, crm in crms.items():
-        heard = _hearing(peers)
-        needs = Needs(settings, intercom, crm, ledger, conversation_link, limits, heard)
+        guard = VendorGuard(name, crm.limits, permits, random.random)
+        crm.guard = guard
+        needs = Needs(
+            settings,
+            intercom,
+            crm,
+            ledger,
+            conversation_link,
+            limits,
+            reserve=crm.reserve,
+            heard=_hearing(peers),
+        )
         worker = Worker(
             name,
             ledger,
             Attempts(needs),
             concurrency=config.delivery_concurrency,
             share=config.delivery_workspace_share,
+            vendor=guard,
         )
         delivery = Delivery(name, ledger, settings, settings.forget, worker.wake)
         consumer = SettledConsumer(
@@ -150,6 +165,7 @@ async def serve_delivery(config: DeliveryConfig) -> None:
 
     async def close() -> None:
         await broker.stop()
+        await permits.aclose()
         await intercom.aclose()
         for crm in crms.values():
             await crm.aclose()

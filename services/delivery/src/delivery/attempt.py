@@ -32,6 +32,7 @@ from delivery.ports import (
     IntercomAccess,
     LeaseLost,
     LedgerAway,
+    Paused,
     ReconnectNeeded,
     RetryLater,
     SettingsAway,
@@ -185,7 +186,8 @@ class Attempts:
             except Gone:
                 raise Ended(Outcome.CONVERSATION_GONE) from None
             except RetryLater as error:
-                self.needs.heard("intercom", error.reason)
+                if not isinstance(error, Paused):
+                    self.needs.heard("intercom", error.reason)
                 raise
             except TokenRejected:
                 if rejected is not None:
@@ -218,7 +220,7 @@ class Attempts:
                     raise ReconnectNeeded("crm_token_rejected") from None
                 rejected = access.access_token
             except RetryLater as error:
-                if not isinstance(error, SettingsAway):
+                if not isinstance(error, SettingsAway | Paused):
                     self.needs.heard(key.crm, error.reason)
                 raise
             else:

@@ -44,7 +44,11 @@ class DeliveryConfig(ServiceConfig, KafkaConfig, QuietPeriodConfig):
         16, ge=1, le=1_000, description="Attempts at once, per CRM and process."
     )
     delivery_workspace_share: int = Field(
-        4, ge=1, le=1_000, description="Attempts at once for one workspace, per CRM and process."
+        4,
+        ge=1,
+        le=1_000,
+        description="Attempts at once for one workspace to begin with, per CRM and process; it "
+        "grows while its CRM answers, up to half of what is free, and shrinks under trouble.",
     )
     delivery_lease_s: float = Field(
         120.0, gt=0, description="Seconds that a claimed row is its worker's; bounds an attempt."

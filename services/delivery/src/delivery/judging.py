@@ -8,12 +8,13 @@ from delivery.domain.answer import Result, Verdict, Wait, spread
 from delivery.domain.backoff import next_try
 from delivery.domain.conversation import Conversation
 from delivery.domain.row import Row, Waiting
-from delivery.ports import RetryLater, SettingsAway
+from delivery.ports import Paused, RetryLater, SettingsAway
 from delivery.working import AccountChanged, Limits, Needs, NobodyLeft, Working
 
 # The announced reply is looked for again after these pauses: three looks within a minute.
 LOOK_AGAIN_AFTER = (timedelta(seconds=5), timedelta(seconds=15), timedelta(seconds=35))
 SETTINGS_LOOK_AFTER = timedelta(seconds=5)
+PAUSE = timedelta(seconds=1)
 
 
 async def begin(needs: Needs, working: Working) -> None:
@@ -107,6 +108,16 @@ def wait_after(error: RetryLater, row: Row, limits: Limits, now: datetime) -> Wa
     if isinstance(error, SettingsAway):
         until = now + SETTINGS_LOOK_AFTER * (0.5 + limits.random())
         return Wait(Waiting.SETTINGS, until, error.reason)
+    if isinstance(error, Paused):
+        # A bit apart, so that rows that were held back together do not come back together.
+        until = now + (error.retry_after or PAUSE) + PAUSE * limits.random()
+        return Wait(
+            Waiting.PAUSED,
+            until,
+            error.reason,
+            holds_connection=True,
+            holds_vendor=error.whole_vendor,
+        )
     at = next_try(
         limits.schedule,
         failures=row.attempts,

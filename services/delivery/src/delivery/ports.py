@@ -12,6 +12,7 @@ from delivery.domain.answer import Result
 from delivery.domain.conversation import Contact, Conversation
 from delivery.domain.fold import Folded
 from delivery.domain.note import Marker, Note, StoredNote
+from delivery.domain.rates import Whose
 from delivery.domain.row import Key, Known, Row
 
 
@@ -31,8 +32,12 @@ class UnknownEnd(RetryLater):
 class Paused(RetryLater):
     """Not sent: a rate limit or an open circuit holds the connection's calls back until then.
 
-    It is no failure of the row's, and holds for every row of its connection.
+    It is no failure of the row's, and holds for every row of its connection, or of the vendor.
     """
+
+    def __init__(self, reason: str, retry_after: timedelta, *, whole_vendor: bool = False) -> None:
+        super().__init__(reason, retry_after)
+        self.whole_vendor = whole_vendor
 
 
 class SettingsAway(RetryLater):
@@ -73,6 +78,10 @@ class CrmAccess:
     user_id: str | None  # the connection's own user in the CRM, for adopting only our notes
     expires_at: datetime
 
+    @property
+    def whose(self) -> Whose:
+        return Whose(self.account_id, self.user_id)
+
     def __repr__(self) -> str:
         return f"CrmAccess(account_id={self.account_id!r})"
 
@@ -85,6 +94,10 @@ class IntercomAccess:
     api_base: str
     link_base: str  # the host that people open, e.g. https://app.eu.intercom.com
     workspace_id: str
+
+    @property
+    def whose(self) -> Whose:
+        return Whose(self.workspace_id)
 
     def __repr__(self) -> str:
         return f"IntercomAccess(workspace_id={self.workspace_id!r})"

@@ -1,7 +1,7 @@
 """What an attempt needs, what it has learnt so far, and the ways it can end."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, cast
@@ -12,11 +12,13 @@ from common.outcomes import Outcome
 
 from delivery.domain.answer import Verdict, Wait
 from delivery.domain.backoff import Schedule
+from delivery.domain.rates import Call
 from delivery.domain.row import Kind, Known, Request, Row
 from delivery.ports import (
     ActivityCrm,
     Claim,
     Crm,
+    CrmAccess,
     IntercomAccess,
     IntercomPort,
     Ledger,
@@ -38,6 +40,10 @@ class Limits:
     random: Callable[[], float] = lambda: 0.5
 
 
+async def _no_limits(_access: CrmAccess, _call: Call) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Needs:
     settings: SettingsPort
@@ -46,6 +52,7 @@ class Needs:
     ledger: Ledger
     link: Callable[[IntercomAccess, str], str]
     limits: Limits
+    reserve: Callable[[CrmAccess, Call], Awaitable[None]] = _no_limits  # a write's rate permit
     heard: Callable[[str, str | None], None] = lambda _peer, _fault: None  # how a peer answered
 
 

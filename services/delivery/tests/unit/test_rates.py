@@ -9,13 +9,15 @@ from delivery.adapters.crm import crm_for
 from delivery.domain.rates import (
     Bucket,
     Call,
+    Permit,
     RateLimit,
     Scope,
     Told,
-    Permit,
     heed,
-    take as take_all,
     tells_more,
+)
+from delivery.domain.rates import (
+    take as take_all,
 )
 from hypothesis import given
 from hypothesis import strategies as st

@@ -16,8 +16,8 @@ from delivery.adapters.calls import Deadline
 from delivery.adapters.permits import Permits
 from delivery.domain import circuit
 from delivery.domain.circuit import Circuit
-from delivery.domain.rates import Call, Counted, RateLimit, Scope, Told
-from delivery.ports import CrmAccess, Paused, RetryLater
+from delivery.domain.rates import Call, Counted, RateLimit, Scope, Told, Whose
+from delivery.ports import Paused, RetryLater
 
 _log = log.get(__name__)
 
@@ -59,20 +59,20 @@ class Turn:
 
 
 class Guard(Protocol):
-    async def reserve(self, access: CrmAccess, call: Call) -> None:
+    async def reserve(self, whose: Whose, call: Call) -> None:
         """Wait now for the permit of a write, so that nothing holds it back once it is prepared.
 
         Raises Paused, or LedgerAway.
         """
         ...
 
-    async def admit(self, access: CrmAccess, call: Call, until: Deadline) -> Turn:
+    async def admit(self, whose: Whose, call: Call, until: Deadline) -> Turn:
         """Wait for the call's turn; the deadline is put off by as long. Raises as `reserve`."""
         ...
 
     def answered(self, turn: Turn, failure: BaseException | None) -> None: ...
 
-    def told(self, access: CrmAccess, told: Sequence[Told]) -> None:
+    def told(self, whose: Whose, told: Sequence[Told]) -> None:
         """What an answer said about limits."""
         ...
 
@@ -80,16 +80,16 @@ class Guard(Protocol):
 class Unguarded:
     """Lets every call pass: for adapters on their own, as in contract tests."""
 
-    async def reserve(self, access: CrmAccess, call: Call) -> None:
+    async def reserve(self, whose: Whose, call: Call) -> None:
         pass
 
-    async def admit(self, access: CrmAccess, call: Call, until: Deadline) -> Turn:
-        return Turn(access.account_id)
+    async def admit(self, whose: Whose, call: Call, until: Deadline) -> Turn:
+        return Turn(whose.account)
 
     def answered(self, turn: Turn, failure: BaseException | None) -> None:
         pass
 
-    def told(self, access: CrmAccess, told: Sequence[Told]) -> None:
+    def told(self, whose: Whose, told: Sequence[Told]) -> None:
         pass
 
 
@@ -123,25 +123,23 @@ class VendorGuard:
         one = self._connections.get(account)
         return max(self._vendor.waits_s(now), one.waits_s(now) if one else 0.0)
 
-    async def reserve(self, access: CrmAccess, call: Call) -> None:
-        self._refuse_while_open(access.account_id)
-        await self._permit(access, call)
+    async def reserve(self, whose: Whose, call: Call) -> None:
+        self._refuse_while_open(whose.account)
+        await self._permit(whose, call)
         _in_hand.set((*_in_hand.get(), call))
 
-    async def admit(self, access: CrmAccess, call: Call, until: Deadline) -> Turn:
+    async def admit(self, whose: Whose, call: Call, until: Deadline) -> Turn:
         in_hand = _in_hand.get()
-        self._refuse_while_open(access.account_id)
+        self._refuse_while_open(whose.account)
         if call in in_hand:
             place = in_hand.index(call)
             _in_hand.set(in_hand[:place] + in_hand[place + 1 :])
         else:
-            until.put_off(await self._permit(access, call))
-            self._refuse_while_open(access.account_id)
-        now, account = self.monotonic(), access.account_id
+            until.put_off(await self._permit(whose, call))
+            self._refuse_while_open(whose.account)
+        now, account = self.monotonic(), whose.account
         connection = self._connections.get(account, Circuit())
-        turn = Turn(
-            account, connection.open_until is not None, self._vendor.open_until is not None
-        )
+        turn = Turn(account, connection.open_until is not None, self._vendor.open_until is not None)
         if turn.probes_connection:
             self._keep(account, circuit.probing(connection, now))
         if turn.probes_vendor:
@@ -172,18 +170,14 @@ class VendorGuard:
                 circuit.failed(vendor, account, now, probe=turn.probes_vendor, jitter=jitter)
             )
         else:
-            self._keep(
-                account, circuit.succeeded(one, account, now, probe=turn.probes_connection)
-            )
-            self._keep_vendor(
-                circuit.succeeded(vendor, account, now, probe=turn.probes_vendor)
-            )
+            self._keep(account, circuit.succeeded(one, account, now, probe=turn.probes_connection))
+            self._keep_vendor(circuit.succeeded(vendor, account, now, probe=turn.probes_vendor))
 
-    def told(self, access: CrmAccess, told: Sequence[Told]) -> None:
+    def told(self, whose: Whose, told: Sequence[Told]) -> None:
         for word in told:
             for limit in self.limits:
                 if limit.name == word.limit:
-                    self.permits.tell(self._key(limit, access), limit, word)
+                    self.permits.tell(self._key(limit, whose), limit, word)
 
     def _refuse_while_open(self, account: str) -> None:
         waits_s = self.waits_s(account)
@@ -191,9 +185,9 @@ class VendorGuard:
             _refused.labels(self.vendor, "circuit").inc()
             raise Paused("circuit_open", timedelta(seconds=waits_s))
 
-    async def _permit(self, access: CrmAccess, call: Call) -> timedelta:
+    async def _permit(self, whose: Whose, call: Call) -> timedelta:
         counted: list[Counted] = [
-            (self._key(limit, access), limit, cost)
+            (self._key(limit, whose), limit, cost)
             for limit in self.limits
             if (cost := limit.cost(call))
         ]
@@ -203,21 +197,25 @@ class VendorGuard:
         granted = await self.permits.take(counted)
         if not granted.permit.granted:
             _refused.labels(self.vendor, f"limit_{granted.permit.limit}").inc()
+            hit = granted.permit.limit
+            everybody = hit in {
+                limit.name for limit in self.limits if limit.scope is Scope.VENDOR_KEY
+            }
             wait = timedelta(seconds=granted.wait_s)
-            raise Paused(f"rate_limit.{granted.permit.limit}", wait)
+            raise Paused(f"rate_limit.{hit}", wait, whole_vendor=everybody)
         if granted.wait_s > 0:
             await asyncio.sleep(granted.wait_s)
             waited_s.set(waited_s.get() + granted.wait_s)
             _waited.labels(self.vendor).inc(granted.wait_s)
         return timedelta(seconds=self.monotonic() - began)
 
-    def _key(self, limit: RateLimit, access: CrmAccess) -> str:
-        whose = {
-            Scope.VENDOR_KEY: (),
-            Scope.TENANT: (access.account_id,),
-            Scope.CONNECTION: (access.account_id, access.user_id or ""),
-        }[limit.scope]
-        return "/".join((self.vendor, limit.name, *whose))
+    def _key(self, limit: RateLimit, whose: Whose) -> str:
+        key = [self.vendor, limit.name]
+        if limit.scope is not Scope.VENDOR_KEY:
+            key.append(whose.account)
+        if limit.scope is Scope.CONNECTION:
+            key.append(whose.user or "")
+        return "/".join(key)
 
     def _keep(self, account: str, now: Circuit) -> None:
         before = self._connections.get(account)

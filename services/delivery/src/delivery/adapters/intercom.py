@@ -33,8 +33,10 @@ from delivery.adapters.calls import (
     retry_after,
     shape,
 )
+from delivery.adapters.guard import Guard, Unguarded
 from delivery.domain import person
 from delivery.domain.conversation import Contact, Conversation, Message
+from delivery.domain.rates import Call
 from delivery.ports import (
     GiveUp,
     Gone,
@@ -69,6 +71,7 @@ class Intercom:
 
     def __init__(self, client: httpx.AsyncClient | None = None) -> None:
         self._client = client or new_client()
+        self.guard: Guard = Unguarded()
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -113,11 +116,16 @@ class Intercom:
                 "Intercom-Version": VERSION,
             },
         )
-        response = await answer(
-            self._client, request, Deadline(deadline), write=False, max_bytes=MAX_BYTES
-        )
-        if response.status_code != httpx.codes.OK:
-            raise _failure(response)
+        until = Deadline(deadline)
+        turn = await self.guard.admit(access.whose, Call.OTHER, until)
+        try:
+            response = await answer(self._client, request, until, write=False, max_bytes=MAX_BYTES)
+            if response.status_code != httpx.codes.OK:
+                raise _failure(response)
+        except BaseException as error:
+            self.guard.answered(turn, error)
+            raise
+        self.guard.answered(turn, None)
         return response
 
 

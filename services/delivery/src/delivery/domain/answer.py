@@ -31,7 +31,8 @@ class Wait:
     waiting: Waiting
     until: datetime
     reason: str | None = None
-    holds_connection: bool = False  # the CRM named the time: it holds for all of the connection
+    holds_connection: bool = False  # until then no row of the connection need be tried
+    holds_vendor: bool = False  # nor any row of this CRM
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +164,16 @@ def _waits(
         waiting=wait.waiting,
         reason=wait.reason,
         attempts=row.attempts + 1 if failed else row.attempts,
-        failing_since=(row.failing_since or now) if failed else None,
+        failing_since=_failing_since(row, wait, now),
         looks=row.looks + 1 if wait.waiting is Waiting.REPLY else (0 if answered else row.looks),
     )
     if wait.waiting is Waiting.QUIET:
         return replace(waiting, not_before_quiet=wait.until, not_before_retry=None)
     return replace(waiting, not_before_retry=wait.until)
+
+
+def _failing_since(row: Row, wait: Wait, now: datetime) -> datetime | None:
+    """A call that was held back neither failed nor succeeded."""
+    if wait.waiting is Waiting.PAUSED:
+        return row.failing_since
+    return (row.failing_since or now) if wait.waiting is Waiting.RETRY else None

@@ -48,6 +48,14 @@ class Call(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Whose:
+    """Whom a call counts for."""
+
+    account: str  # at the vendor
+    user: str | None = None  # whose grant it is, where the vendor counts by grants
+
+
+@dataclass(frozen=True, slots=True)
 class RateLimit:
     """At most `amount` units in any `per`, over all calls of one scope.
 

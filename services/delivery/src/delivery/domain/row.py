@@ -127,6 +127,7 @@ class Waiting(StrEnum):
     QUIET = "quiet"  # the fresh conversation shows a younger reply
     REPLY = "reply"  # Intercom does not show the announced reply yet
     RETRY = "retry"  # the other side could not answer
+    PAUSED = "paused"  # a rate limit or an open circuit holds the connection's calls back
     PROBE = "probe"  # until a write of unknown end must be visible
     SETTINGS = "settings"  # settings could not answer, and nothing is guessed
     RECONNECT = "reconnect"  # until the admin connects the CRM or Intercom again

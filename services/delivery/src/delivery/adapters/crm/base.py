@@ -116,6 +116,10 @@ class HttpCrm(ABC):
 
     # The calls.
 
+    async def reserve(self, access: CrmAccess, call: Call) -> None:
+        """Have the permit of a write in hand before it is prepared. Raises Paused."""
+        await self.guard.reserve(access.whose, call)
+
     async def person(
         self, access: CrmAccess, person_id: str, deadline: timedelta
     ) -> PersonState | None:
@@ -217,12 +221,12 @@ class HttpCrm(ABC):
                 "Accept": "application/json",
             },
         )
-        turn = await self.guard.admit(access, call, until)
+        turn = await self.guard.admit(access.whose, call, until)
         try:
             response = await answer(
                 self._client, request, until, write=write, max_bytes=ANSWER_MAX_BYTES
             )
-            self.guard.told(access, self.told(response))
+            self.guard.told(access.whose, self.told(response))
             if not 200 <= response.status_code < 300:
                 raise self._failure(access, response, write=write)
             found = {} if response.status_code == 204 else json_object(response, write=write)
@@ -232,9 +236,7 @@ class HttpCrm(ABC):
         self.guard.answered(turn, None)
         return found
 
-    def _failure(
-        self, access: CrmAccess, response: httpx.Response, *, write: bool
-    ) -> Exception:
+    def _failure(self, access: CrmAccess, response: httpx.Response, *, write: bool) -> Exception:
         status = response.status_code
         code = f"http_{status}"
         if status == 401:
@@ -244,7 +246,7 @@ class HttpCrm(ABC):
         if status == 429:  # a Retry-After of 0 counts as none: it must not hammer
             wait = retry_after(response) or self.window_ends(response)
             hit = Told(self.limit_hit(response), remaining=0, resets_in=wait)
-            self.guard.told(access, [hit])
+            self.guard.told(access.whose, [hit])
             return RetryLater(code, wait)
         if status in PASSING or not is_json(response):
             # What is not JSON is not the CRM's word but a gateway's: it let nothing through.
