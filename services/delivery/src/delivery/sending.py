@@ -5,10 +5,12 @@ it, and only that or two finished probes do.
 """
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from common.updates import Update
 
 from delivery.domain.note import Note
+from delivery.domain.rates import Call
 from delivery.domain.row import Kind, Known, UnknownWrite, Written
 from delivery.judging import look_again
 from delivery.ports import (
@@ -26,6 +28,8 @@ from delivery.working import Created, Needs, NobodyLeft, Working
 # A look at the toggle is good for one second (promise 7).
 LOOK_IS_GOOD_FOR_S = 1.0
 _LOOKS_MAX = 3
+_CREATES: Final[dict[Kind, Call]] = {"note": Call.CREATE_NOTE, "activity": Call.CREATE_ACTIVITY}
+_UPDATES: Final[dict[Kind, Call]] = {"note": Call.UPDATE_NOTE, "activity": Call.UPDATE_ACTIVITY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class Sending:
     ) -> None:
         """Create it, and know it. Raises Gone where the person no longer exists."""
         working = self.working
+        # First, as it may take a while: nothing may hold the request back once it is announced.
+        await self.needs.reserve(self.access, _CREATES[kind])
         unknown = UnknownWrite(person_id, period, working.now(), newest)
         await self.save(working.known.with_unknown(kind, unknown))
         try:
@@ -58,6 +64,7 @@ class Sending:
 
     async def update(self, kind: Kind, record_id: str, body: str, note: Note) -> None:
         """Replace its whole body. Raises Gone."""
+        await self.needs.reserve(self.access, _UPDATES[kind])
         await self._clear_to_send()
         await self.records(kind).update(record_id, body, note)
         self.working.rewrote = True

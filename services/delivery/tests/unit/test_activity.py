@@ -62,6 +62,9 @@ class Open:
         self.rewrote = False
         self.installation: Any = type("Installation", (), {"time_zone": "UTC"})
 
+    async def reserve(self, *_: object) -> None:
+        pass
+
 
 class Cleared(Sending):
     async def _clear_to_send(self) -> None:

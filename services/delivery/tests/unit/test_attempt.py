@@ -34,6 +34,7 @@ from delivery.ports import (
     Gone,
     IntercomAccess,
     LeaseLost,
+    Paused,
     PersonState,
     ReconnectNeeded,
     RetryLater,
@@ -144,6 +145,9 @@ class World:
         self._step("person")
         return PersonState(person_id) if person_id in self.persons else None
 
+    async def reserve(self, *_: object) -> None:
+        self._step("permit")
+
     async def create_note(self, _: CrmAccess, person_id: str, note: Note, __: timedelta) -> str:
         self._step("create_note")
         self.notes["77"] = note.body
@@ -201,7 +205,8 @@ class World:
             monotonic=self._read_clock,
         )
         settings, intercom, crm, ledger = fakes
-        needs = Needs(settings, intercom, crm, ledger, lambda *_: "https://app/x", limits)
+        link = "https://app/x"
+        needs = Needs(settings, intercom, crm, ledger, lambda *_: link, limits, self.reserve)
         self.row = replace(self.row, taken=self.row.wanted, leased=True)
         claim = Claim(self.row, "token", self.now, self.monotonic, self.monotonic + lease_s)
         return await Attempts(needs).run(claim)
@@ -268,7 +273,9 @@ def noted(world: World) -> Known:
     return replace(world.row.known, person_id="501", note=Written("77", None, older))
 
 
-async def test_unknown_write_is_saved_then_settings_asked_then_the_note_sent() -> None:
+async def test_the_permit_is_had_then_unknown_write_saved_then_settings_asked_then_the_note_sent() -> (
+    None
+):
     world = asked()
     await world.attempt()
     assert world.log == [
@@ -278,6 +285,7 @@ async def test_unknown_write_is_saved_then_settings_asked_then_the_note_sent() -
         "crm_access",
         "contact",
         "find_persons",
+        "permit",
         "save unknown",
         "look",
         "create_note",
@@ -314,6 +322,21 @@ async def test_a_lease_shorter_than_the_call_sends_nothing() -> None:
     assert world.notes == {}
     assert (world.row.waiting, world.row.reason) == (Waiting.RETRY, "lease_too_short")
     assert world.row.known.unknown_note is None
+
+
+async def test_a_write_without_a_permit_is_not_even_announced() -> None:
+    world = asked()
+    world.row = replace(world.row, attempts=3, failing_since=NOW)
+    world.fails["permit"] = [Paused("rate_limit.calls", timedelta(seconds=30))]
+    result = await world.attempt()
+    assert "save unknown" not in world.log
+    assert (world.row.waiting, world.row.reason) == (Waiting.PAUSED, "rate_limit.calls")
+    assert (world.row.attempts, world.row.failing_since) == (3, NOW)  # it is no failure
+    assert world.row.not_before_retry is not None
+    assert world.row.not_before_retry >= NOW + timedelta(seconds=30)
+    assert result is not None
+    assert result.wait is not None
+    assert result.wait.holds_connection
 
 
 @pytest.mark.parametrize(
