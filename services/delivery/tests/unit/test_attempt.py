@@ -273,9 +273,7 @@ def noted(world: World) -> Known:
     return replace(world.row.known, person_id="501", note=Written("77", None, older))
 
 
-async def test_the_permit_is_had_then_unknown_write_saved_then_settings_asked_then_the_note_sent() -> (
-    None
-):
+async def test_first_the_permit_then_unknown_write_then_settings_then_the_note() -> None:
     world = asked()
     await world.attempt()
     assert world.log == [
