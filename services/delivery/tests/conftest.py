@@ -179,6 +179,7 @@ async def delivery_env(
         "LULL_DELIVERY_BACKOFF_FIRST_S": "0.5",
         "LULL_DELIVERY_VISIBLE_AFTER_S": "1",
         "LULL_DELIVERY_HEAL_AFTER_S": "4",
+        "LULL_DELIVERY_LOOK_AGAIN_S": "0.2,0.2,0.2",
         "LULL_DELIVERY_INSTANCE_ID": "delivery-0",
         "LULL_QUIET_PERIOD_S": str(QUIET_S),
     }
@@ -308,6 +309,7 @@ class World:
     outcomes: AIOKafkaConsumer
     client: httpx.AsyncClient
     seen: list[dict[str, Any]] = field(default_factory=list)
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def control(self) -> Any:
@@ -334,11 +336,12 @@ class World:
     async def outcome(self, talk: Talk, within_s: float) -> dict[str, Any]:
         async with asyncio.timeout(within_s):
             while True:
-                for place, event in enumerate(self.seen):
-                    if event["conversation_id"] == talk.id:
-                        return self.seen.pop(place)
-                record = await self.outcomes.getone()
-                self.seen.append(json.loads(record.value))
+                async with self.reading:  # several may wait, and each reads for all
+                    for place, event in enumerate(self.seen):
+                        if event["conversation_id"] == talk.id:
+                            return self.seen.pop(place)
+                    record = await self.outcomes.getone()
+                    self.seen.append(json.loads(record.value))
 
     async def install(self, app: str = "hubspot", *, on: bool = True, **account: Any) -> Installed:
         unique = str(uuid.uuid4().int)[:9]

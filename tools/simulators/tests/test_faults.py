@@ -47,6 +47,20 @@ def test_faults_that_answer(
     assert hubspot.post(NOTES, json=NOTE).status_code == 201  # it hits once
 
 
+@pytest.mark.parametrize("status", [400, 422, 500])
+def test_an_echo_repeats_what_it_was_given_and_writes_nothing(
+    hubspot: httpx.Client, control: SimulatorControl, status: int
+) -> None:
+    control.add_fault("hubspot", "echo", path="/notes$|/contacts/", times=2, status=status)
+    answer = hubspot.post(NOTES, json=NOTE)
+    assert answer.status_code == status
+    for said in (answer.json()["message"], answer.headers["x-request-id"]):
+        assert "<p>a</p>" in said
+    read = hubspot.get("/crm/objects/2026-09/contacts/501").json()
+    assert '"id":"501"' in read["errors"][0]["message"]
+    assert _stored(control) == 0
+
+
 @pytest.mark.parametrize(
     ("kind", "error", "written"),
     [

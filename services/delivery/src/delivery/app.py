@@ -106,6 +106,7 @@ async def serve_delivery(config: DeliveryConfig) -> None:
             if config.delivery_visible_after_s is None
             else timedelta(seconds=config.delivery_visible_after_s)
         ),
+        look_again_after=tuple(timedelta(seconds=s) for s in config.delivery_look_again_s),
         several_persons=config.delivery_several_persons,
         random=random.random,
     )

@@ -163,7 +163,7 @@ class Attempts:
         if working.only_removal and not _knows_a_note(working.row):
             raise Ended(Outcome.UP_TO_DATE)
         intercom, conversation = await self._conversation(working)
-        set_aside_unshown(working, conversation)
+        set_aside_unshown(working, conversation, self.needs.limits.look_again_after)
         judge_by_conversation(working, conversation, self.needs.limits.quiet_period)
         if not working.left:
             raise NobodyLeft

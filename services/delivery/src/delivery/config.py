@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Literal, Self
 
 from common.catalog import CRMS
-from common.config import CommaSeparated, KafkaConfig, QuietPeriodConfig, ServiceConfig
+from common.config import CommaSeparated, KafkaConfig, QuietPeriodConfig, SecondsList, ServiceConfig
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 
@@ -71,6 +71,11 @@ class DeliveryConfig(ServiceConfig, KafkaConfig, QuietPeriodConfig):
         None,
         ge=0,
         description="Seconds until a CRM surely lists a new note; each CRM's own if unset.",
+    )
+    delivery_look_again_s: SecondsList = Field(
+        [5.0, 15.0, 35.0],
+        description="Pauses in seconds before each further look for an announced reply that "
+        "Intercom does not show yet, comma-separated.",
     )
     delivery_several_persons: Literal["none", "lowest_id"] = Field(
         "none", description="Whom to take where several persons match: nobody, or the oldest id."

@@ -1,5 +1,6 @@
 """Who among a row's requests may have the conversation written, and who has to wait."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from common.eligibility import Installation, refused_by_conversation, refused_by_settings
@@ -11,8 +12,6 @@ from delivery.domain.row import Row, Waiting
 from delivery.ports import Paused, RetryLater, SettingsAway
 from delivery.working import AccountChanged, Limits, Needs, NobodyLeft, Working
 
-# The announced reply is looked for again after these pauses: three looks within a minute.
-LOOK_AGAIN_AFTER = (timedelta(seconds=5), timedelta(seconds=15), timedelta(seconds=35))
 SETTINGS_LOOK_AFTER = timedelta(seconds=5)
 PAUSE = timedelta(seconds=1)
 
@@ -76,19 +75,21 @@ def judge_by_conversation(
                 working.quiet_at = working.now() + (quiet_at - conversation.read_at)
 
 
-def set_aside_unshown(working: Working, conversation: Conversation) -> None:
+def set_aside_unshown(
+    working: Working, conversation: Conversation, look_again_after: Sequence[timedelta]
+) -> None:
     """Requests whose announced reply is not in the text yet wait, while it is worth looking again.
 
     An action or a manual request wants what there is, and goes on without them.
     """
     look = working.row.looks
-    if look >= len(LOOK_AGAIN_AFTER):
+    if look >= len(look_again_after):
         return
     newest = conversation.newest_update
     for request in list(working.left):
         if request.update is not None and (newest is None or newest < request.update):
             working.left.remove(request)
-            until = working.now() + LOOK_AGAIN_AFTER[look]
+            until = working.now() + look_again_after[look]
             working.unshown = Wait(Waiting.REPLY, until, "reply_not_shown")
 
 

@@ -35,6 +35,12 @@ class Limits:
     schedule: Schedule
     heal_after: timedelta = timedelta(minutes=10)  # all must be visible by then
     visible_after: timedelta | None = None  # None: as long as the CRM's adapter says
+    # The announced reply is looked for again after these pauses: three looks within a minute.
+    look_again_after: tuple[timedelta, ...] = (
+        timedelta(seconds=5),
+        timedelta(seconds=15),
+        timedelta(seconds=35),
+    )
     several_persons: Literal["none", "lowest_id"] = "none"
     monotonic: Callable[[], float] = time.monotonic
     random: Callable[[], float] = lambda: 0.5

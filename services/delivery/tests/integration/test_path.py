@@ -39,17 +39,6 @@ async def test_a_hundred_redelivered_events_make_one_note_and_one_outcome(
     assert [seen for seen in world.seen if seen["conversation_id"] == talk.id] == []
 
 
-async def test_a_second_quiet_period_updates_the_one_note(hubspot: Any) -> None:
-    talk = await hubspot.talk()
-    await talk.settle()
-    await talk.outcome("delivered")
-    talk.reply("<p>One more question</p>")
-    await talk.settle()
-    await talk.outcome("updated")
-    (note,) = hubspot.notes(talk)
-    assert "One more question" in note["body"]
-
-
 async def test_pipedrive_gets_a_note_and_an_activity_kept_up_to_date(pipedrive: Any) -> None:
     talk = await pipedrive.talk()
     await talk.settle()
@@ -89,35 +78,6 @@ async def test_an_action_writes_at_once_to_its_own_person_with_sync_off(world: A
     await talk.outcome("updated")
     await talk.settle(Trigger.MANUAL)
     await talk.outcome("up_to_date")
-
-
-async def test_several_persons_are_never_written_to(pipedrive: Any, world: Any) -> None:
-    twins = await pipedrive.customer()
-    world.control.add_person("pipedrive", pipedrive.account, name="Twin", email=twins["email"])
-    talk = pipedrive.conversation(twins)
-    await talk.settle()
-    await talk.outcome("several_persons")
-    assert pipedrive.notes(talk) == []
-
-
-async def test_every_reason_not_to_write_is_named(hubspot: Any, world: Any) -> None:
-    stranger = world.control.add_contact(
-        hubspot.workspace, id=f"{0:>24}".replace(" ", "b"), role="user", email="no@where.example"
-    )
-    long_ago = 1_600_000_000
-    talks = {
-        "no_person": hubspot.conversation(stranger),
-        "no_active_assignee": await hubspot.talk(admin_assignee_id=None),
-        "team_only": await hubspot.talk(admin_assignee_id=None, team_assignee_id="77"),
-        "not_installed_then": await hubspot.talk(created_at=long_ago),
-        "conversation_gone": await hubspot.talk(),
-    }
-    world.control.delete_conversation(hubspot.workspace, talks["conversation_gone"].id)
-    for talk in talks.values():
-        await talk.settle()
-    for expected, talk in talks.items():
-        assert (await talk.outcome())["outcome"] == expected
-        assert hubspot.notes(talk) == []
 
 
 async def test_switching_off_between_settling_and_writing_is_off(world: Any) -> None:

@@ -96,6 +96,7 @@ class SimulatorControl:
         times: int | None = 1,
         skip: int = 0,
         ms: float | None = None,
+        status: int = 400,
         headers: dict[str, str] | None = None,
     ) -> str:
         """Switch a fault on; returns its id."""
@@ -111,6 +112,7 @@ class SimulatorControl:
                 "times": times,
                 "skip": skip,
                 "ms": ms,
+                "status": status,
                 "headers": headers or {},
             },
         )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 Kind = Literal[
     "429", "500_before", "500_after", "timeout", "timeout_after", "reset", "reset_after",
     "slow", "html_502", "cut_body", "trickle", "401", "403", "revoked",
+    "echo",
 ]  # fmt: skip
 
 WRITES_FIRST: frozenset[Kind] = frozenset(
@@ -31,6 +32,7 @@ class FaultSpec(BaseModel):
     times: int | None = Field(1, ge=1, description="how many calls it hits; null: until cleared")
     skip: int = Field(0, ge=0, description="matching calls that pass first")
     ms: float | None = Field(None, ge=0)
+    status: int = Field(400, ge=400, le=599, description="of an echo")
     headers: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("path")

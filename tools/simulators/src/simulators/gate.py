@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from simulators.faults import WRITES_FIRST, Fault
 from simulators.http import MAX_BODY, Call
 from simulators.transport import end_connection, reset_connection
-from simulators.vendor import Refusal, Vendor, bad_gateway
+from simulators.vendor import Refusal, Vendor, bad_gateway, echo
 from simulators.world import World
 
 NO_ANSWER = 0
@@ -90,6 +90,10 @@ class Gate:
             response = self._vendor.refusal(_REFUSED[kind], call)
         elif kind == "html_502":
             response = bad_gateway()
+        elif kind == "echo" and fault is not None:
+            # Of a read, what it would have answered; nothing is written.
+            said = bytes(self._vendor.handle(call).body) if call.method == "GET" else call.body
+            response = echo(said.decode(errors="replace"), fault.spec.status)
         else:  # timeout, reset
             return None
         if fault is not None:

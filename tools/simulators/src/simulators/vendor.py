@@ -30,6 +30,18 @@ def bad_gateway() -> Response:
     return Response(page, 502, media_type="text/html")
 
 
+def echo(said: str, status: int) -> Response:
+    """A refusal that repeats what it was given, in every field that some vendor's errors have.
+
+    Nobody's wire format: the worst that an error could hold of a conversation, or of a secret.
+    """
+    words = ("message", "error", "error_info", "error_description", "category", "correlationId")
+    body: dict[str, object] = dict.fromkeys(words, said)
+    body["errors"] = [{"code": said, "message": said}]
+    one_line = " ".join(said.encode("ascii", "replace").decode().split())[:4000]
+    return answer(body, status, {"Retry-After": one_line, "X-Request-Id": one_line})
+
+
 def no_content() -> Response:
     return Response(status_code=204)
 

@@ -16,11 +16,11 @@ from uuid import uuid4
 
 import asyncpg
 from common.events import ConversationSettled, DeliveryOutcome
-from common.outcomes import Outcome
 
 from delivery.adapters.rows import (
     COLUMNS,
     answer_columns,
+    answers_json,
     known_columns,
     request_columns,
     row_of,
@@ -66,6 +66,20 @@ UPDATE ledger SET
   FROM picked WHERE ledger.id = picked.id
 RETURNING {COLUMNS.replace(" id,", " ledger.id,", 1)}
 """  # noqa: S608 - constants only
+
+# With the row's own update, so that a finished attempt is still one statement.
+_ANSWERED = """
+WITH updated AS ({} RETURNING id, workspace_id)
+INSERT INTO answers
+SELECT id, app, workspace_id, outcome, reason, decided_at, through_at, through_part, request
+  FROM updated CROSS JOIN jsonb_to_recordset(${}::jsonb) AS given (app text, outcome text,
+       reason text, decided_at timestamptz, through_at timestamptz, through_part bigint,
+       request jsonb)
+    ON CONFLICT (ledger_id, app) DO UPDATE SET
+       outcome = excluded.outcome, reason = excluded.reason, decided_at = excluded.decided_at,
+       through_at = excluded.through_at, through_part = excluded.through_part,
+       request = excluded.request
+"""
 
 
 class PostgresLedger:
@@ -185,7 +199,8 @@ class PostgresLedger:
         if record is None:
             raise LeaseLost
         now: datetime = record["at"]
-        answered = finished(row_of(record), self._woken_meanwhile(claim, result, now), now)
+        asked = row_of(record)
+        answered = finished(asked, self._woken_meanwhile(claim, result, now), now)
         kept = answered
         if not keep_open:
             wanted = answered.wanted
@@ -201,6 +216,7 @@ class PostgresLedger:
                 "lease_until": None,
             },
             answered.outcomes,
+            answers_json(asked, answered),
         )
         return answered
 
@@ -357,18 +373,17 @@ async def _update(
     row_id: int,
     columns: Mapping[str, object],
     outcomes: Iterable[DeliveryOutcome],
+    answers: str = "[]",
 ) -> None:
     sent = [outcome.model_dump(mode="json", exclude_none=True) for outcome in outcomes]
-    latest = {
-        outcome["app"]: outcome for outcome in sent if outcome["outcome"] != Outcome.SUPERSEDED
-    }
-    names = ", ".join(f"{name} = ${n}" for n, name in enumerate(columns, start=4))
-    await connection.execute(
-        f"UPDATE ledger SET {names}, outbox = outbox || $2::jsonb, latest = latest || $3::jsonb, "  # noqa: S608 - our own column names
+    names = ", ".join(f"{name} = ${n}" for n, name in enumerate(columns, start=3))
+    update = (
+        f"UPDATE ledger SET {names}, outbox = outbox || $2::jsonb, "  # noqa: S608 - our own column names
         "outbox_due_at = CASE WHEN $2::jsonb = '[]' THEN outbox_due_at ELSE now() END "
-        "WHERE id = $1",
-        row_id,
-        json.dumps(sent),
-        json.dumps(latest),
-        *columns.values(),
+        "WHERE id = $1"
     )
+    given = (row_id, json.dumps(sent), *columns.values())
+    if answers == "[]":
+        await connection.execute(update, *given)
+    else:
+        await connection.execute(_ANSWERED.format(update, len(given) + 1), *given, answers)

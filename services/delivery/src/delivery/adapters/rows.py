@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from common.events import CrmPerson, Trigger
+from common.outcomes import Outcome
 from common.updates import Update
 
+from delivery.domain.answer import outcome_id
 from delivery.domain.row import (
     Distrust,
     Key,
@@ -44,7 +46,7 @@ def row_of(record: Mapping[str, Any]) -> Row:
         wanted=record["wanted"],
         taken=record["taken"],
         done=record["done"],
-        requests=tuple(_request(item) for item in json.loads(record["open_requests"])),
+        requests=tuple(request_of(item) for item in json.loads(record["open_requests"])),
         seen_actions=tuple(record["seen_actions"]),
         answered_through=_update(record, "answered_through"),
         not_before_quiet=record["not_before_quiet"],
@@ -66,7 +68,7 @@ def request_columns(row: Row) -> dict[str, Any]:
     """What intake changes."""
     return {
         "wanted": row.wanted,
-        "open_requests": json.dumps([_request_json(request) for request in row.requests]),
+        "open_requests": json.dumps([request_json(request) for request in row.requests]),
         "seen_actions": list(row.seen_actions),
     }
 
@@ -87,6 +89,25 @@ def answer_columns(row: Row) -> dict[str, Any]:
         "looks": row.looks,
         **known_columns(row.known),
     }
+
+
+def answers_json(before: Row, after: Row) -> str:
+    """The rows of `answers`, one per app that was answered and not merely superseded."""
+    requests = {outcome_id(before.key, request): request for request in before.requests}
+    newest = {
+        outcome.app: {
+            "app": outcome.app,
+            "outcome": outcome.outcome,
+            "reason": outcome.reason,
+            "decided_at": outcome.decided_at.isoformat(),
+            "through_at": outcome.updated_at.isoformat() if outcome.updated_at else None,
+            "through_part": outcome.part_id,
+            "request": request_json(requests[outcome.outcome_id]),
+        }
+        for outcome in after.outcomes
+        if outcome.outcome is not Outcome.SUPERSEDED
+    }
+    return json.dumps(list(newest.values()))
 
 
 def known_columns(known: Known) -> dict[str, Any]:
@@ -180,7 +201,7 @@ def _unknown_json(unknown: UnknownWrite | None) -> str | None:
     )
 
 
-def _request(fields: dict[str, Any]) -> Request:
+def request_of(fields: dict[str, Any]) -> Request:
     return Request(
         number=fields["number"],
         trigger=Trigger(fields["trigger"]),
@@ -193,7 +214,7 @@ def _request(fields: dict[str, Any]) -> Request:
     )
 
 
-def _request_json(request: Request) -> dict[str, Any]:
+def request_json(request: Request) -> dict[str, Any]:
     fields = {
         "number": request.number,
         "trigger": request.trigger,

@@ -10,7 +10,7 @@ from common.events import DeliveryOutcome
 from common.outcomes import Outcome
 from common.updates import Update
 
-from delivery.domain.row import Known, Request, Row, Waiting
+from delivery.domain.row import Key, Known, Request, Row, Waiting
 
 _OUTCOME_IDS = UUID("6f0d3f0e-3f3a-5a57-9a55-1d1f8f0c7e21")
 
@@ -78,15 +78,20 @@ def finished(row: Row, result: Result, now: datetime) -> Row:
     )
 
 
-def outcome_of(row: Row, request: Request, verdict: Verdict, now: datetime) -> DeliveryOutcome:
-    """The event for one request; its id is the same however often it is made."""
-    key, known = row.key, row.known
+def outcome_id(key: Key, request: Request) -> str:
+    """The same however often the outcome of this request is made."""
     place = (key.workspace_id, key.conversation_id, key.crm, key.crm_account)
+    return str(uuid5(_OUTCOME_IDS, "/".join((*place, request.app, str(request.number)))))
+
+
+def outcome_of(row: Row, request: Request, verdict: Verdict, now: datetime) -> DeliveryOutcome:
+    """The event for one request."""
+    key, known = row.key, row.known
     through = verdict.through or request.update
     return DeliveryOutcome(
         workspace_id=key.workspace_id,
         conversation_id=key.conversation_id,
-        outcome_id=str(uuid5(_OUTCOME_IDS, "/".join((*place, request.app, str(request.number))))),
+        outcome_id=outcome_id(key, request),
         app=request.app,
         crm_account=key.crm_account,
         outcome=verdict.outcome,
