@@ -154,6 +154,35 @@ def pipedrive(control: SimulatorControl) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture
+def keap(control: SimulatorControl) -> Iterator[httpx.Client]:
+    """A client of account ab123, which has Ada as contact 17."""
+    account = control.create_account(
+        "keap",
+        "ab123",
+        users=[{"id": "3", "email": "sam@example.org", "name": "Sam Agent"}],
+        persons=[{"id": "17", "name": "Ada Example", "email": "ada@example.com"}],
+    )
+    with _client(account["api_base"], account["access_token"]) as client:
+        yield client
+
+
+@pytest.fixture
+def salesloft(control: SimulatorControl) -> Iterator[httpx.Client]:
+    """A client of team 42001 as its admin; the team has Ada as person 17."""
+    account = control.create_account(
+        "salesloft",
+        "42001",
+        users=[
+            {"id": "3", "email": "sam@example.org", "name": "Sam Agent"},
+            {"id": "4", "email": "kim@example.org", "name": "Kim Agent"},
+        ],
+        persons=[{"id": "17", "name": "Ada Example", "email": "ada@example.com"}],
+    )
+    with _client(account["api_base"], account["access_token"]) as client:
+        yield client
+
+
 def _client(base_url: str, token: str) -> httpx.Client:
     return httpx.Client(
         base_url=base_url,

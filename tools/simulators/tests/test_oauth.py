@@ -204,6 +204,52 @@ def test_pipedrive_wants_the_clients_credentials_and_the_same_redirect(pipedrive
     assert other.json()["message"] == "Invalid request: redirect_uri is invalid"
 
 
+def test_keap_takes_a_code_with_a_form_and_a_refresh_with_basic_and_each_token_once(
+    control: SimulatorControl, keap: httpx.Client
+) -> None:
+    base = f"{control.base_url}/keap"
+    asked = {"client_id": "keap-client", "response_type": "code", "scope": "full"}
+    back = _authorized(f"{base}/app/oauth/authorize", **asked)
+    ours = {"client_id": "keap-client", "client_secret": "keap-secret"}
+    form = {"grant_type": "authorization_code", "code": back["code"], "redirect_uri": CALLBACK}
+    assert httpx.post(f"{base}/token", data=form | {"client_id": "x"}).status_code == 400
+    token = httpx.post(f"{base}/token", data=form | ours).json()
+    assert (token["expires_in"], token["scope"]) == (86_400, "full|ab123.infusionsoft.com")
+    assert httpx.post(f"{base}/token", data=form | ours).json()["error"] == "invalid_grant"
+    form = {"grant_type": "refresh_token", "refresh_token": token["refresh_token"]}
+    in_the_form = httpx.post(f"{base}/token", data=form | ours)
+    assert in_the_form.json()["error"] == "invalid_client"
+    auth = ("keap-client", "keap-secret")
+    fresh = httpx.post(f"{base}/token", data=form, auth=auth).json()
+    keap.headers["Authorization"] = f"Bearer {fresh['access_token']}"
+    assert keap.get("/crm/rest/v2/users").status_code == 200
+    again = httpx.post(f"{base}/token", data=form, auth=auth)
+    assert (again.status_code, again.json()) == (
+        400,
+        {"error": "invalid_request", "error_description": "Invalid Refresh Token"},
+    )
+
+
+def test_salesloft_takes_json_and_each_refresh_token_once(
+    control: SimulatorControl, salesloft: httpx.Client
+) -> None:
+    base = f"{control.base_url}/salesloft"
+    asked = {"client_id": "salesloft-client", "response_type": "code"}
+    back = _authorized(f"{base}/oauth/authorize", **asked)
+    ours = {"client_id": "salesloft-client", "client_secret": "salesloft-secret"}
+    given = {"grant_type": "authorization_code", "code": back["code"], "redirect_uri": CALLBACK}
+    token = httpx.post(f"{base}/oauth/token", json=given | ours).json()
+    assert (token["expires_in"], token["token_type"]) == (7200, "bearer")
+    given = {"grant_type": "refresh_token", "refresh_token": token["refresh_token"]}
+    wrong = httpx.post(f"{base}/oauth/token", json=given | {"client_id": "x"})
+    assert (wrong.status_code, wrong.json()["error"]) == (401, "invalid_client")
+    fresh = httpx.post(f"{base}/oauth/token", json=given | ours).json()
+    salesloft.headers["Authorization"] = f"Bearer {fresh['access_token']}"
+    assert salesloft.get("/v2/me.json").status_code == 200
+    again = httpx.post(f"{base}/oauth/token", json=given | ours)
+    assert (again.status_code, again.json()["error"]) == (401, "invalid_grant")
+
+
 def test_lifetimes_can_be_shortened_for_one_account(control: SimulatorControl) -> None:
     account = control.create_account("pipedrive", "brief", token_lifetime_s=5)
     bearer = {"Authorization": f"Bearer {account['access_token']}"}

@@ -74,6 +74,16 @@ def test_records_of_a_crm_are_shown_clean(browser: httpx.Client, control: Simula
     assert "onerror" not in page
 
 
+def test_a_plain_text_crm_shows_tags_as_the_letters_they_are(
+    browser: httpx.Client, control: SimulatorControl
+) -> None:
+    control.create_account("keap", "ab123", persons=[{"id": "17", "name": "Ada"}])
+    control.write_note("keap", "ab123", "17", "<b>Hi</b>\nsee https://x.example/1")
+    page = browser.get("/crm/keap/ab123").text
+    assert "&lt;b&gt;Hi&lt;/b&gt;\nsee" in page
+    assert 'href="https://x.example/1"' in page
+
+
 def test_a_person_deletes_a_note(browser: httpx.Client, control: SimulatorControl) -> None:
     control.create_account("hubspot", "1", persons=[{"id": "5", "name": "Ada"}])
     note = control.write_note("hubspot", "1", "5", "<p>x</p>")["id"]

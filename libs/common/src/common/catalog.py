@@ -63,6 +63,31 @@ APPS: dict[str, App] = {
                 "80 to 480 requests in 2 seconds by plan, 10 searches in 2 seconds.",
             ),
         ),
+        App(
+            key="keap",
+            name="Keap",
+            crm="keap",
+            actions=_ALL - {ActionKind.LEAD},
+            scopes=("full",),
+            pkce=False,
+            limits=(
+                "A note holds about 60,000 bytes of plain text.",
+                "1,500 requests a minute and 150,000 a day of our client, all customers together.",
+                "10,000 requests a minute and 250,000 a day for all apps of a Keap account.",
+            ),
+        ),
+        App(
+            key="salesloft",
+            name="Salesloft",
+            crm="salesloft",
+            actions=frozenset({ActionKind.PERSON, ActionKind.TASK, ActionKind.NOTE}),
+            pkce=False,
+            limits=(
+                "A note holds 20,000 characters of plain text.",
+                "600 points a minute for all apps of a team; a request mostly costs one.",
+                "Our notes are not carried over to the CRM that Salesloft is connected to.",
+            ),
+        ),
     )
 }
 

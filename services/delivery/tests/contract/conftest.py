@@ -58,10 +58,12 @@ class Expected(BaseModel):
     note_path: str  # regular expression of the path that notes are created at
     note_method: str = "POST"
     note_is_dated: bool  # by the last reply; else by its creation
+    finds_by_phone: bool = True
     an_id: str = "5"  # of the form that its ids have
     unknown_id: str = "987654321"
     person: str  # JSON that it answers of the live person `an_id`
     new_person: NewPerson
+    account: dict[str, Any] = {}  # of the simulated account, where the usual is not enough
 
     @property
     def forbidden_as(self) -> type[Exception]:
@@ -195,7 +197,8 @@ async def pipedrive(subject_of: Callable[[str], Awaitable[Subject]]) -> Subject:
 
 async def _subject(vendor: str, control: SimulatorControl) -> AsyncIterator[Subject]:
     account_id = CRMS[vendor].account_id(next(_COUNT))
-    account = control.create_account(vendor, account_id)
+    expected = _expected(vendor)
+    account = control.create_account(vendor, account_id, **expected.account)
     access = CrmAccess(
         access_token=account["access_token"],
         api_base=account["api_base"],
@@ -205,7 +208,7 @@ async def _subject(vendor: str, control: SimulatorControl) -> AsyncIterator[Subj
     )
     adapter = crm_for(vendor)
     try:
-        yield Subject(adapter, access, control, account_id, _expected(vendor))
+        yield Subject(adapter, access, control, account_id, expected)
     finally:
         await adapter.aclose()
         await asyncio.sleep(0)

@@ -49,7 +49,8 @@ async def test_several_persons_are_all_told(crm: Any) -> None:
 
 async def test_a_phone_finds_only_where_no_address_does(crm: Any) -> None:
     by_phone = crm.add_person(phone="+4930123456")
-    assert await crm.find("bob@example.com", phones=("+4930123456",)) == [by_phone]
+    found = await crm.find("bob@example.com", phones=("+4930123456",))
+    assert found == ([by_phone] if crm.expected.finds_by_phone else [])
     by_email = crm.add_person(email="bob@example.com")
     assert await crm.find("bob@example.com", phones=("+4930123456",)) == [by_email]
 

@@ -12,14 +12,14 @@ from settings.adapters.postgres.rotation import rotate
 
 pytestmark = pytest.mark.integration
 
-TOKEN_PATHS = {"hubspot": "/oauth/2026-09/token", "pipedrive": "/oauth/token"}
+ROTATING = ["pipedrive", "keap", "salesloft"]  # a refresh token works once
 
 
 def refreshes_since(simulators: Any, vendor: str, seq: int) -> list[Any]:
     return [
         call
         for call in simulators.control.journal(vendor, since_seq=seq)
-        if call["path"].endswith(TOKEN_PATHS[vendor])
+        if call["path"].endswith("/token")
     ]
 
 
@@ -39,27 +39,28 @@ async def expire(database: Any, workspace: str) -> None:
     )
 
 
+@pytest.mark.parametrize("app", ROTATING)
 async def test_fifty_callers_of_two_replicas_refresh_an_expired_rotating_token_once(
-    replicas: list[Any], simulators: Any, install: Callable[..., Any], database: Any
+    replicas: list[Any], simulators: Any, install: Callable[..., Any], database: Any, app: str
 ) -> None:
-    made = await install("pipedrive")
-    old = (await replicas[0].crm_access(made.workspace, "pipedrive")).json()["access_token"]
+    made = await install(app)
+    old = (await replicas[0].crm_access(made.workspace, app)).json()["access_token"]
     await expire(database, made.workspace)
     since = last_seq(simulators)
     # Slow enough that every caller of both replicas arrives while the first one is waiting.
-    simulators.control.add_fault("pipedrive", "slow", path="token", ms=500, times=None)
+    simulators.control.add_fault(app, "slow", path="token", ms=500, times=None)
     answers = await asyncio.gather(
-        *(replicas[n % 2].crm_access(made.workspace, "pipedrive") for n in range(50))
+        *(replicas[n % 2].crm_access(made.workspace, app) for n in range(50))
     )
     simulators.control.clear_faults()
     assert {answer.status_code for answer in answers} == {200}
     tokens = {answer.json()["access_token"] for answer in answers}
     assert len(tokens) == 1
     assert old not in tokens
-    assert len(refreshes_since(simulators, "pipedrive", since)) == 1
+    assert len(refreshes_since(simulators, app, since)) == 1
     # The rotated refresh token was kept: the next refresh succeeds with it.
     await expire(database, made.workspace)
-    assert (await replicas[1].crm_access(made.workspace, "pipedrive")).status_code == 200
+    assert (await replicas[1].crm_access(made.workspace, app)).status_code == 200
 
 
 async def test_a_rejected_token_is_replaced_once_and_an_older_rejected_one_is_not(
@@ -74,7 +75,7 @@ async def test_a_rejected_token_is_replaced_once_and_an_older_rejected_one_is_no
     assert len(refreshes_since(simulators, "hubspot", since)) == 1
 
 
-@pytest.mark.parametrize("app", ["hubspot", "pipedrive"])
+@pytest.mark.parametrize("app", ["hubspot", *ROTATING])
 async def test_a_revoked_connection_asks_for_a_reconnect_and_a_new_authorization_mends_it(
     replicas: list[Any],
     simulators: Any,

@@ -10,6 +10,13 @@ from common.clock import SystemClock
 
 pytestmark = pytest.mark.integration
 
+WHO_AM_I = {
+    "hubspot": "/account-info/2026-09/details",
+    "pipedrive": "/api/v1/users/me",
+    "keap": "/crm/rest/v2/oauth/connect/userinfo",
+    "salesloft": "/v2/me.json",
+}
+
 
 @pytest.mark.parametrize("region", ["US", "EU", "AU"])
 async def test_installing_a_workspace_learns_region_time_zone_and_admin_from_intercom(
@@ -65,7 +72,7 @@ async def test_a_second_teammate_who_installs_again_does_not_become_the_admin(
     assert again.json() == {"workspace_id": workspace, "admin_id": "81"}
 
 
-@pytest.mark.parametrize("app", ["hubspot", "pipedrive"])
+@pytest.mark.parametrize("app", WHO_AM_I)
 async def test_connecting_an_app_installs_it_switched_off_with_the_installer_as_first_user(
     replicas: list[Any], simulators: Any, install: Callable[..., Any], app: str
 ) -> None:
@@ -90,9 +97,8 @@ async def test_connecting_an_app_installs_it_switched_off_with_the_installer_as_
         "crm_account": access["account_id"],
         "reconnect_needed": False,
     }
-    path = "/api/v1/users/me" if app == "pipedrive" else "/account-info/2026-09/details"
     whoami = await replicas[0].client.get(
-        f"{access['api_base']}{path}",
+        f"{access['api_base']}{WHO_AM_I[app]}",
         headers={"Authorization": f"Bearer {access['access_token']}"},
     )
     assert whoami.status_code == 200
@@ -101,7 +107,7 @@ async def test_connecting_an_app_installs_it_switched_off_with_the_installer_as_
         assert (access["account_id"], access["user_id"]) == (str(me["company_id"]), str(me["id"]))
     else:
         assert access["account_id"] == made.account
-        assert access["user_id"]
+        assert access["user_id"] == "9"  # the user whom the simulators make up, not a global id
 
 
 async def test_a_state_completes_one_authorization_only(

@@ -142,6 +142,7 @@ class CrmAccount:
     """One customer's CRM. Vendors derive from it for limits and for what they clean out of HTML."""
 
     crm: str
+    html = True  # notes are HTML; else plain text
 
     def __init__(
         self, account_id: str, name: str, users: Iterable[User], ids: Iterator[int]

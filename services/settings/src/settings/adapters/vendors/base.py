@@ -77,7 +77,12 @@ class Vendor:
         return f"{type(self).__name__}()"
 
     async def _form(
-        self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        form: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
+        *,
+        as_json: bool = False,
     ) -> Json:
         """POST a form to the token endpoint; the JSON object it answers.
 
@@ -85,18 +90,21 @@ class Vendor:
             GrantRefused, VendorMisconfigured, VendorUnavailable: see each.
 
         """
-        request = self.client.http.build_request("POST", url, data=dict(form), headers=headers)
+        body: dict[str, Any] = {"json" if as_json else "data": dict(form)}
+        request = self.client.http.build_request("POST", url, headers=headers, **body)
         response = await self._send(request)
         if response.status_code == 200:
             return _object(response)
         self._raise_unavailable(response)
-        body = _object(response, default={})
-        words = {str(body.get(field)) for field in ("error", "status")}
-        if words & self.dead_grant:
+        if self._ends_consent(_object(response, default={})):
             raise GrantRefused
         _log.error("vendor.refuses_us", vendor=self.name, status=response.status_code)
         self.client.peer.missing(f"refuses our client with {response.status_code}")
         raise VendorMisconfigured(f"http_{response.status_code}")
+
+    def _ends_consent(self, refusal: Json) -> bool:
+        """Whether a refusal of the token endpoint is about the customer's consent."""
+        return bool({str(refusal.get(field)) for field in ("error", "status")} & self.dead_grant)
 
     async def _get(self, url: str, access_token: str, **headers: str) -> Json:
         """GET with a bearer token. Raises GrantRefused on 401, else VendorUnavailable."""

@@ -1,0 +1,145 @@
+"""What only Keap does: limits of three kinds, notes below their contact, one filter for all."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from delivery.adapters.crm.keap import Keap
+from delivery.domain.conversation import Contact
+from delivery.domain.note import Marker
+from delivery.ports import CrmAccess, GiveUp, RetryLater
+
+ACCESS = CrmAccess("token", "https://crm.example", "ab12", "9", datetime(2026, 11, 22, tzinfo=UTC))
+DEADLINE = timedelta(seconds=5)
+MARKER = Marker("wk1", "12")
+
+
+@pytest.fixture
+async def keap(subject_of: Any) -> Any:
+    return await subject_of("keap")
+
+
+def answering(answer: Any) -> Keap:
+    return Keap(httpx.AsyncClient(transport=httpx.MockTransport(answer)))
+
+
+async def refused(keap: Any, **limits: int) -> timedelta:
+    """How long to wait once these limits are reached."""
+    keap.control.change_account("keap", keap.account, limits=limits)
+    with pytest.raises(RetryLater) as limited:
+        await keap.find(*(f"ada{number}@example.com" for number in range(5)))
+    assert limited.value.reason == "http_429"
+    return limited.value.retry_after or timedelta(0)
+
+
+async def test_a_spike_a_minute_and_a_day_are_waited_out_differently(keap: Any) -> None:
+    roomy = dict(keap.expected.account["limits"])
+    assert await refused(keap, **{**roomy, "product_per_second": 2}) == timedelta(seconds=1)
+    assert await refused(keap, **{**roomy, "product_per_minute": 2}) == timedelta(minutes=1)
+    assert await refused(keap, **{**roomy, "tenant_per_minute": 2}) == timedelta(minutes=1)
+    for day in ("product_per_day", "tenant_per_day"):
+        wait = await refused(keap, **{**roomy, day: 2})
+        # At most an hour, and never past midnight in UTC.
+        assert timedelta(0) < wait <= timedelta(hours=1)
+        roomy[day] = 1_000_000
+
+
+async def test_the_wait_for_the_next_day_ends_at_midnight(make_note: Any) -> None:
+    headers = {"x-keap-product-quota-available": "0"}
+    for date, wait in (("23:59:30", 30), ("12:00:00", 3600), (None, 3600)):
+        said = {"date": f"Sun, 22 Nov 2026 {date} GMT"} if date else {}
+        crm = answering(lambda _, said=said: httpx.Response(429, headers=headers | said))
+        with pytest.raises(RetryLater) as limited:
+            await crm.create_note(ACCESS, "5", make_note(html=False), DEADLINE)
+        assert limited.value.retry_after == timedelta(seconds=wait)
+
+
+@pytest.mark.parametrize("left", ["", "|", "x|y", "10000", "٣|٣"])
+async def test_headers_that_say_nothing_are_a_minute(make_note: Any, left: str) -> None:
+    headers = {"x-keap-tenant-throttle-available": left.encode()}
+    crm = answering(lambda _: httpx.Response(429, headers=headers))
+    with pytest.raises(RetryLater) as limited:
+        await crm.create_note(ACCESS, "5", make_note(html=False), DEADLINE)
+    assert limited.value.retry_after == timedelta(minutes=1)
+
+
+async def test_a_note_that_a_merge_moved_is_still_ours_to_change_and_delete(
+    keap: Any, make_note: Any
+) -> None:
+    old = keap.add_person(email="old@example.com")
+    left = keap.add_person(email="ada@example.com")
+    note = make_note(html=False)
+    note_id = await keap.create(old, note)
+    keap.control.merge_persons("keap", keap.account, old, left)
+    assert (await keap.crm.note(keap.access, note_id, DEADLINE)).person_id == left
+    assert await keap.marked(left, MARKER) == [note_id]
+    await keap.crm.update_note(keap.access, note_id, f"{note.body}\nMine", note, DEADLINE)
+    assert keap.notes()[0]["body"].endswith("Mine")
+    await keap.crm.delete_note(keap.access, note_id, DEADLINE)
+    assert keap.notes() == []
+
+
+async def test_an_update_leaves_title_and_owner_to_people(keap: Any) -> None:
+    sent = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        note = {"id": "7", "contact_id": "5", "text": "x", "create_time": "2026-11-22T10:00:00Z"}
+        return httpx.Response(200, json=note if request.method == "PATCH" else {"notes": [note]})
+
+    await answering(answer).update_note(ACCESS, "7", "new", object(), DEADLINE)  # type: ignore[arg-type]
+    assert sent[-1].url.path == "/crm/rest/v2/contacts/5/notes/7"
+    assert sent[-1].url.params.multi_items() == [("update_mask", "text")]
+
+
+async def test_no_note_is_written_without_a_user(make_note: Any) -> None:
+    def never(request: httpx.Request) -> httpx.Response:
+        raise AssertionError("no call was expected")
+
+    nobody = CrmAccess("token", "https://crm.example", "ab12", None, ACCESS.expires_at)
+    with pytest.raises(GiveUp, match="no_user"):
+        await answering(never).create_note(nobody, "5", make_note(html=False), DEADLINE)
+
+
+@pytest.mark.parametrize("odd", ["a;given_name==b@example.com", "a*@example.com", "ada@b.c*"])
+async def test_an_address_that_means_something_in_a_filter_is_not_asked_for(odd: str) -> None:
+    def never(request: httpx.Request) -> httpx.Response:
+        raise AssertionError("no call was expected")
+
+    assert await answering(never).find_persons(ACCESS, Contact("c", (odd,), ()), DEADLINE) == []
+
+
+async def test_a_filter_that_is_not_understood_finds_no_strangers() -> None:
+    everybody = {
+        "contacts": [
+            {"id": "1", "email_addresses": [{"email": "bob@example.com"}], "phone_numbers": None},
+            {"id": "2", "email_addresses": [], "phone_numbers": [{"number": "+49301234567"}]},
+        ],
+        "notes": [{"id": "8", "contact_id": "1", "text": "x"}],
+    }
+    crm = answering(lambda _: httpx.Response(200, json=everybody))
+    contact = Contact("c", ("ada@example.com",), ("+4930123456",))
+    assert await crm.find_persons(ACCESS, contact, DEADLINE) == []
+    assert await crm.note(ACCESS, "7", DEADLINE) is None
+    await crm.delete_note(ACCESS, "7", DEADLINE)  # and deletes none
+
+
+async def test_notes_are_listed_newest_first_and_no_further_back_than_needed(
+    make_note: Any,
+) -> None:
+    body, asked = make_note(html=False).body, []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.params.get("page_token"))
+        assert request.url.params["order_by"] == "create_time desc"
+        number = len(asked)
+        at = f"2026-11-{22 - number}T10:00:00.000Z"
+        note = {"id": str(90 - number), "contact_id": "5", "text": body, "create_time": at}
+        return httpx.Response(200, json={"notes": [note], "next_page_token": f"p{number}"})
+
+    since = datetime(2026, 11, 20, 10, 5, tzinfo=UTC)
+    found = await answering(answer).notes_marked(ACCESS, "5", MARKER, since, DEADLINE)
+    # The clocks may differ, so the one at 10:00 counts; the one of the day before ends it.
+    assert [note.id for note in found] == ["87", "88", "89"]
+    assert asked == [None, "p1", "p2"]
