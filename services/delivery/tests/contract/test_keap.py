@@ -57,7 +57,7 @@ async def test_the_wait_for_the_next_day_ends_at_midnight(make_note: Any) -> Non
 
 @pytest.mark.parametrize("left", ["", "|", "x|y", "10000", "٣|٣"])
 async def test_headers_that_say_nothing_are_a_minute(make_note: Any, left: str) -> None:
-    headers = {"x-keap-tenant-throttle-available": left.encode()}
+    headers = [(b"x-keap-tenant-throttle-available", left.encode())]
     crm = answering(lambda _: httpx.Response(429, headers=headers))
     with pytest.raises(RetryLater) as limited:
         await crm.create_note(ACCESS, "5", make_note(html=False), DEADLINE)
