@@ -4,13 +4,15 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
+TAG ?= local
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-IMAGES := ingest debounce delivery settings
+SERVICES := ingest debounce delivery settings
+IMAGES := $(SERVICES) operator simulators demo
 PACKAGES := libs/common services/ingest services/debounce services/delivery services/settings \
             tools/cli tools/devstack tools/simulators tools/demo
 
-.PHONY: help install lock docs format lint types test test-faults check simulate bench-debounce bench-debounce-10m demo demo-kill up down clean
+.PHONY: help install lock docs format lint types test test-faults check simulate bench-debounce bench-debounce-10m demo demo-kill up down images k8s-local clean
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-19s %s\n", $$1, $$2}'
 
@@ -28,9 +30,11 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 lock: ## Write requirements/*.txt anew (the only way a version changes)
 	@test -x $(UV) || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
 	@echo uv | $(COMPILE) - -o requirements/uv.txt
-	@for image in $(IMAGES); do $(COMPILE) services/$$image/pyproject.toml -o requirements/$$image.txt; done
-	@$(COMPILE) tools/simulators/pyproject.toml -o requirements/simulators.txt
-	@$(COMPILE) --group dev $(PACKAGES:%=%/pyproject.toml) -o requirements/dev.txt
+	@printf 'hatchling\ncyclonedx-bom\n' | $(COMPILE) - -o requirements/build.txt
+	@for image in $(SERVICES); do $(COMPILE) services/$$image/pyproject.toml -o requirements/$$image.txt; done
+	@$(COMPILE) tools/cli/pyproject.toml -o requirements/operator.txt
+	@for image in simulators demo; do $(COMPILE) tools/$$image/pyproject.toml -o requirements/$$image.txt; done
+	@$(COMPILE) --group dev --all-extras $(PACKAGES:%=%/pyproject.toml) -o requirements/dev.txt
 
 docs: install ## Write .env.example and docs/configuration.md anew from the config classes
 	@$(BIN)/python tools/docs/generate.py
@@ -72,6 +76,16 @@ up: install ## Start everything and leave it running (LIVE=.env for real credent
 
 down: ## Stop what `make up` started
 	@test ! -x $(BIN)/lull-demo || $(BIN)/lull-demo down
+
+images: ## Build every image; IMAGES="ingest debounce" for some, TAG=0.1.0 for another tag than `local`
+	@for image in $(IMAGES); do \
+	  echo "lull/$$image:$(TAG)"; \
+	  DOCKER_BUILDKIT=1 docker build --quiet --target $$image --tag lull/$$image:$(TAG) \
+	    --build-arg VERSION=$(TAG) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) . >/dev/null || exit 1; \
+	done
+
+k8s-local: images ## The product with simulators on the Kubernetes that kubectl points at (images must reach its nodes)
+	@deploy/k8s/local up
 
 clean: down ## Remove what demos and tests left behind (not the downloads in the user's cache)
 	@rm -rf .lull .pytest_cache .mypy_cache .ruff_cache .hypothesis

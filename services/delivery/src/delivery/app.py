@@ -33,7 +33,7 @@ from delivery.adapters.postgres import STATEMENT_TIMEOUT_S, PostgresLedger, conn
 from delivery.adapters.settings import HttpSettings
 from delivery.api import delivery_api
 from delivery.attempt import Attempts
-from delivery.config import DeliveryConfig
+from delivery.config import DeliveryConfig, MigrationConfig
 from delivery.domain.backoff import Schedule
 from delivery.handlers import Delivery
 from delivery.ports import LedgerAway
@@ -65,13 +65,22 @@ def main() -> None:
         help="serve (default), or bring the database's schema up to date",
     )
     command = parser.parse_args().command
-    config = DeliveryConfig.load()
-    log.configure("delivery", config.log_level)
-    run(_migrate(config) if command == "migrate" else serve_delivery(config))
+    if command == "migrate":
+        migration = MigrationConfig.load()
+        log.configure("delivery", migration.log_level)
+        run(_migrate(migration))
+    else:
+        config = DeliveryConfig.load()
+        log.configure("delivery", config.log_level)
+        run(serve_delivery(config))
 
 
-async def _migrate(config: DeliveryConfig) -> None:
-    before, now = await schema.migrate(config.delivery_database_url.get_secret_value())
+async def _migrate(config: MigrationConfig) -> None:
+    try:
+        before, now = await schema.migrate(config.delivery_database_url.get_secret_value())
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        # The message itself may quote the address, and with it the password.
+        raise SystemExit(f"PostgreSQL: {type(error).__name__}; nothing was changed.") from None
     _log.info("schema.migrated", before=before, now=now)
 
 

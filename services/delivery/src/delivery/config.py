@@ -8,7 +8,16 @@ from common.config import CommaSeparated, KafkaConfig, QuietPeriodConfig, Second
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 
-class DeliveryConfig(ServiceConfig, KafkaConfig, QuietPeriodConfig):
+class MigrationConfig(ServiceConfig):
+    """All that `python -m delivery migrate` needs, so that it is given nothing more."""
+
+    delivery_database_url: SecretStr = Field(
+        ...,
+        description="The ledger's PostgreSQL: a `postgresql://` address with role and password.",
+    )
+
+
+class DeliveryConfig(MigrationConfig, KafkaConfig, QuietPeriodConfig):
     delivery_host: str = Field(
         "127.0.0.1", description="Address of delivery's internal API; keep it internal."
     )
@@ -17,10 +26,6 @@ class DeliveryConfig(ServiceConfig, KafkaConfig, QuietPeriodConfig):
     )
     delivery_health_port: int = Field(
         9082, ge=0, le=65_535, description="Port of delivery's health and metrics; 0: any free one."
-    )
-    delivery_database_url: SecretStr = Field(
-        ...,
-        description="The ledger's PostgreSQL: a `postgresql://` address with role and password.",
     )
     delivery_database_connections: int = Field(
         20, ge=4, le=200, description="Connections to PostgreSQL at most, per process."
