@@ -1,4 +1,4 @@
-"""Writes .env.example and docs/configuration.md from the services' configuration classes.
+"""Writes .env.example, docs/configuration.md and parts of deploy/ from what they repeat.
 
 `make docs` runs it; `--check` writes nothing and fails where a file is not current.
 """
@@ -14,6 +14,7 @@ from types import UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import annotated_types
+import deployment
 from common import config as shared
 from common.catalog import apps_of
 from pydantic import SecretStr
@@ -228,6 +229,7 @@ def files() -> dict[Path, str]:
     return {
         ROOT / "docs" / "configuration.md": configuration_page(found),
         ROOT / ".env.example": env_example(found),
+        **deployment.files(),
     }
 
 
@@ -236,6 +238,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if not current")
     if not parser.parse_args().check:
         for path, text in files().items():
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         return
     stale = [

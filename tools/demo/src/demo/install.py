@@ -5,9 +5,8 @@ from urllib.parse import urlsplit
 import httpx
 from common.catalog import APPS
 
-from demo.environment import local
-from demo.product import Product
 from demo.scenario import Conversation, Scenario, Workspace
+from demo.system import System
 
 
 class InstallFailed(Exception):
@@ -80,10 +79,10 @@ def _persons(conversation: Conversation, crm: str) -> int:
 class Installer:
     """Drives settings' API and follows the redirects that a browser would follow."""
 
-    def __init__(self, product: Product) -> None:
+    def __init__(self, system: System) -> None:
         self._settings = httpx.Client(
-            base_url=local(product.ports.settings),
-            headers={"Authorization": f"Bearer {product.tokens.operator}"},
+            base_url=system.settings,
+            headers={"Authorization": f"Bearer {system.operator_token}"},
             timeout=20,
             trust_env=False,
         )

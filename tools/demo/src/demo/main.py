@@ -15,6 +15,7 @@ import typer
 from devstack import DevStackError
 
 from demo import show
+from demo.addresses import addresses
 from demo.environment import Ports, from_file
 from demo.install import InstallFailed
 from demo.kill import Killer
@@ -27,7 +28,6 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 FOLDER = Path(".lull")
 DEMO_QUIET_S = 4.0
 UP_QUIET_S = 15.0
-LIVE_QUIET_S = 900.0
 
 ScenarioFile = Annotated[Path, typer.Option(help="What is played, and what must come of it.")]
 QuietPeriod = Annotated[float, typer.Option(help="Seconds; 900 in production.")]
@@ -48,13 +48,13 @@ def demo(
     progress = show.Progress()
     product = _fresh_product("demo", quiet, progress.say)
 
-    _say_quiet_period(quiet)
+    show.quiet_period(quiet)
     with _stopped_at_the_end(product):
         with progress.shown():
             product.start()
-            report = Demo(product, load(scenario), progress.say).run(deadline_s=patience)
+            report = Demo(product.system, load(scenario), progress.say).run(deadline_s=patience)
         show.report(report)
-        show.addresses(product)
+        addresses(product)
         if (sys.stdin.isatty() if stay is None else stay) and report.right:
             show.console.print("Still running: look around. Ctrl-C ends it.")
             _until_interrupted(product)
@@ -71,11 +71,11 @@ def kill(
     progress = show.Progress()
     product = _fresh_product("demo-kill", quiet, progress.say)
     killer = Killer(product, progress.say, rounds)
-    _say_quiet_period(quiet)
+    show.quiet_period(quiet)
     with _stopped_at_the_end(product):
         with progress.shown():
             product.start()
-            report = Demo(product, load(scenario), progress.say, webhook_retry_s=15.0).run(
+            report = Demo(product.system, load(scenario), progress.say, webhook_retry_s=15.0).run(
                 after_round=lambda _: killer.strike(),
                 while_waiting=killer.strike,
                 by_outcomes=False,
@@ -121,7 +121,7 @@ def up(
 def serve(live: Path | None = None, quiet: float | None = None) -> None:
     """The process behind `up`."""
     folder = FOLDER / "up"
-    quiet = quiet or (LIVE_QUIET_S if live else UP_QUIET_S)
+    quiet = quiet or (show.USUAL_QUIET_S if live else UP_QUIET_S)
     if live is None:
         _forget(folder)  # the simulators begin anew, so what was known of them is void
     product = Product(
@@ -131,12 +131,12 @@ def serve(live: Path | None = None, quiet: float | None = None) -> None:
         live=from_file(live) if live else None,
         on_progress=show.console.print,
     )
-    _say_quiet_period(quiet)
+    show.quiet_period(quiet)
     with _stopped_at_the_end(product):
         product.start()
         if live is None:
-            Demo(product, load(), lambda line: None).install()
-        show.addresses(product)
+            Demo(product.system, load(), lambda line: None).install()
+        addresses(product)
         (folder / "ready").touch()
         _until_interrupted(product)
 
@@ -166,13 +166,6 @@ def _forget(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-
-
-def _say_quiet_period(quiet: float) -> None:
-    if quiet != LIVE_QUIET_S:
-        show.console.print(
-            f"The quiet period is shortened to {quiet:g} s here; it is 15 minutes in production."
-        )
 
 
 def _running(folder: Path) -> psutil.Process | None:

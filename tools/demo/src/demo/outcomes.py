@@ -22,8 +22,9 @@ logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 class OutcomeReader:
     """Reads in a thread of its own; a repeated outcome (same id) counts once."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, workspaces: frozenset[str]) -> None:
         self._bootstrap = bootstrap
+        self._workspaces = workspaces  # those of others are passed over
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="outcomes", daemon=True)
         self._seen: dict[str, DeliveryOutcome] = {}
@@ -75,8 +76,13 @@ class OutcomeReader:
                         for records in batch.values()
                         for record in records
                     ]
+                    ours = {
+                        event.outcome_id: event
+                        for event in events
+                        if event.workspace_id in self._workspaces
+                    }
                     with self._lock:
-                        self._seen |= {event.outcome_id: event for event in events}
+                        self._seen |= ours
             except KafkaError:
                 await asyncio.sleep(0.5)  # Kafka is being started again
             finally:

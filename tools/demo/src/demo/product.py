@@ -11,6 +11,7 @@ from devstack import DevStack, DevStackError, Stack, ensure_database
 from devstack.supervise import Program, Server
 
 from demo.environment import Ports, Tokens, local, services, simulated_vendors
+from demo.system import System
 
 SERVICES: Final = ("ingest", "debounce", "delivery", "settings")
 SERVERS: Final = ("kafka", "postgres")
@@ -50,7 +51,7 @@ class Product:
         self._running: dict[str, Server] = {}
         self._environment: dict[str, str] = {}
         self.stack: Stack | None = None
-        self.ended_unasked: list[str] = []
+        self._ended_unasked: list[str] = []
 
     @property
     def logs(self) -> Path:
@@ -117,13 +118,36 @@ class Product:
         port = "simulators" if name == "simulators" else f"{name}_health"
         return local(getattr(self.ports, port))
 
-    def restart_ended(self) -> None:
-        """Start again what ended unasked, as whoever supervises it in production would."""
+    @property
+    def system(self) -> System:
+        """Once it runs, with simulators."""
+        if self.stack is None or self.simulators is None:
+            raise RuntimeError("it does not run, or without simulators")
+        return System(
+            ingest=local(self.ports.ingest),
+            settings=local(self.ports.settings),
+            simulators=self.simulators,
+            kafka=self.stack.kafka_bootstrap,
+            operator_token=self.tokens.operator,
+            action_token=self.tokens.action,
+            quiet_period_s=self.quiet_period_s,
+            files=(self.folder / "data", self.logs),
+            look_after=self.restart_ended,
+        )
+
+    def restart_ended(self) -> list[str]:
+        """Start again what ended unasked, as whoever supervises it in production would.
+
+        Returns:
+            All that ever ended so.
+
+        """
         for name in self.processes():
             if not self.is_running(name):
                 self._say(f"{name} ended; starting it again (its log: {self.logs / name}.log)")
-                self.ended_unasked.append(name)
+                self._ended_unasked.append(name)
                 self.restart(name)
+        return self._ended_unasked
 
     def stop(self) -> None:
         """Services first, so that they can finish; may be repeated."""

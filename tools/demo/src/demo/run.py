@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import httpx
 
 from demo import canary
-from demo.environment import local
 from demo.install import Installer, build_world
 from demo.judge import Line, Seen, lines
 from demo.look import crm_records
 from demo.outcomes import OutcomeReader
 from demo.play import Play
-from demo.product import Product
 from demo.scenario import Scenario
+from demo.system import System
 
 # Steps of one conversation follow one another within the quiet period, as in a live chat.
 ROUND_PAUSE_S = 0.8
@@ -37,7 +36,7 @@ class Report:
 
 @dataclass(slots=True)
 class Demo:
-    product: Product
+    system: System
     scenario: Scenario
     say: Callable[[str], None]
     webhook_retry_s: float = 1.0
@@ -73,7 +72,7 @@ class Demo:
             play.late_steps()
             self.say(
                 f"{play.messages} messages and {play.actions} action played; now it is quiet: "
-                f"notes appear after {self.product.quiet_period_s:g} s"
+                f"notes appear after {self.system.quiet_period_s:g} s"
             )
             judged = self._wait(play, outcomes, simulators, while_waiting, by_outcomes, deadline_s)
             return Report(
@@ -87,9 +86,9 @@ class Demo:
 
     def _install(self, simulators: httpx.Client, play: Play | None) -> None:
         simulators.patch("knobs", json={"webhook_retry_s": self.webhook_retry_s}).raise_for_status()
-        webhook_url = f"{local(self.product.ports.ingest)}/webhooks/intercom"
+        webhook_url = f"{self.system.ingest}/webhooks/intercom"
         build_world(self.scenario, simulators, webhook_url)
-        installer = Installer(self.product)
+        installer = Installer(self.system)
         try:
             for workspace in self.scenario.workspaces:
                 self.say(f"Installing our apps in {workspace.name}")
@@ -113,14 +112,14 @@ class Demo:
         right_since: float | None = None
         while True:
             more_to_come = while_waiting()
-            self.product.restart_ended()
+            self.system.look_after()
             judged = self._judge(play, outcomes, simulators, by_outcomes)
             now = time.monotonic()
             wrong = sum(bool(line.faults) for line in judged)
             right_since = None if wrong or more_to_come else right_since or now
             if more_to_come:
                 until = now + deadline_s
-            pause = self.product.quiet_period_s * SETTLED_FOR_QUIET_PERIODS
+            pause = self.system.quiet_period_s * SETTLED_FOR_QUIET_PERIODS
             if now > until or (right_since is not None and now - right_since > pause):
                 return judged
             self.say(
@@ -146,25 +145,23 @@ class Demo:
             f"{one['vendor']} {one['method']} {one['path']}: {one['message']}"
             for one in violations[:5]
         ]
-        found = canary.files_with(
-            self.scenario.canary, [self.product.folder / "data", self.product.logs]
-        )
+        found = canary.files_with(self.scenario.canary, list(self.system.files))
         faults += [f"the word {self.scenario.canary!r} is in {path}" for path in found]
-        faults += [f"{name} ended by itself" for name in self.product.ended_unasked]
+        faults += [f"{name} ended by itself" for name in self.system.look_after()]
         return faults
 
     def _outcomes(self) -> OutcomeReader:
-        stack = self.product.stack
-        return OutcomeReader(stack.kafka_bootstrap if stack else "")
+        workspaces = frozenset(workspace.id for workspace in self.scenario.workspaces)
+        return OutcomeReader(self.system.kafka, workspaces)
 
     @contextmanager
     def _clients(self) -> Iterator[tuple[httpx.Client, httpx.Client]]:
         simulators = httpx.Client(
-            base_url=f"{self.product.simulators}/_control/", timeout=20, trust_env=False
+            base_url=f"{self.system.simulators}/_control/", timeout=20, trust_env=False
         )
         ingest = httpx.Client(
-            base_url=local(self.product.ports.ingest),
-            headers={"Authorization": f"Bearer {self.product.tokens.action}"},
+            base_url=self.system.ingest,
+            headers={"Authorization": f"Bearer {self.system.action_token}"},
             timeout=20,
             trust_env=False,
         )

@@ -109,6 +109,30 @@ class Scenario(_Part):
     def workspace(self, workspace_id: str) -> Workspace:
         return next(one for one in self.workspaces if one.id == workspace_id)
 
+    def once_more(self, mark: str) -> "Scenario":
+        """The same in workspaces and CRM accounts of other ids, beside those that are there.
+
+        Args:
+            mark: digits, since some CRMs number their accounts.
+
+        """
+
+        def renamed(workspace: Workspace) -> Workspace:
+            apps = [
+                app.model_copy(update={"account": app.account + mark}) for app in workspace.apps
+            ]
+            return workspace.model_copy(update={"id": workspace.id + mark, "apps": apps})
+
+        return self.model_copy(
+            update={
+                "workspaces": [renamed(workspace) for workspace in self.workspaces],
+                "conversations": [
+                    one.model_copy(update={"workspace": one.workspace + mark})
+                    for one in self.conversations
+                ],
+            }
+        )
+
     @property
     def rounds(self) -> int:
         return max(len(conversation.steps) for conversation in self.conversations)

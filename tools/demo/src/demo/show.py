@@ -1,4 +1,4 @@
-"""What a person sees of it in the terminal: progress, the final table, where to go on."""
+"""What a person sees of it in the terminal: progress, and the final table."""
 
 import sys
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from demo.environment import local
-from demo.product import SERVICES, Product
 from demo.run import Report
+
+USUAL_QUIET_S = 900.0
 
 # A pipe has no width; 120 columns keep each row of the table on a line or two.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
@@ -68,23 +68,8 @@ def report(report: Report) -> None:
     )
 
 
-def addresses(product: Product) -> None:
-    ports = product.ports
-    places = {
-        "ingest takes webhooks at": f"{local(ports.ingest)}/webhooks/intercom",
-        "the console: sign in and switch sync": f"{local(ports.settings)}/",
-        "settings' API": f"{local(ports.settings)}/v1/openapi.json",
-        "why? of any conversation": f"{local(ports.delivery)}/v1/deliveries/WORKSPACE/CONVERSATION",
-    }
-    if product.simulators is not None:
-        places = {"Intercom and the CRMs, simulated": f"{product.simulators}/"} | places
-    for name in SERVICES:
-        places[f"health of {name}"] = f"{product.health_url(name)}/readyz (/healthz, /metrics)"
-    if product.stack is not None:
-        places["Kafka"] = product.stack.kafka_bootstrap
-        places["PostgreSQL"] = product.stack.postgres_dsn.rpartition("@")[2]
-    places["logs"] = str(product.logs)
-    table = Table.grid(padding=(0, 2))
-    for name, place in places.items():
-        table.add_row(name, place)
-    console.print(table, soft_wrap=True)
+def quiet_period(seconds: float) -> None:
+    if seconds != USUAL_QUIET_S:
+        console.print(
+            f"The quiet period is shortened to {seconds:g} s here; it is 15 minutes in production."
+        )

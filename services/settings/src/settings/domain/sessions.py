@@ -68,7 +68,7 @@ def cookie_rule(public_url: str) -> CookieRule:
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761; browsers never ask DNS
         return True
     try:
         return ip_address(host).is_loopback
