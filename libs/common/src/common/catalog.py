@@ -42,7 +42,14 @@ APPS: dict[str, App] = {
             name="HubSpot",
             crm="hubspot",
             actions=_ALL - {ActionKind.LEAD},
-            scopes=("oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"),
+            scopes=(
+                "oauth",
+                "crm.objects.contacts.read",
+                "crm.objects.contacts.write",
+                "crm.objects.deals.read",
+                "crm.objects.deals.write",
+                "crm.objects.owners.read",
+            ),
             pkce=True,
             limits=(
                 "A note holds 65,536 characters, markup counted.",

@@ -36,7 +36,8 @@ class Accompanying:
     async def _create(self) -> None:
         person_id = self.sending.working.known.person_id or await self.persons.find()
         newest = self.conversation.newest_update
-        await self.sending.create("activity", person_id, self.rendering.note(None), None, newest)
+        note = replace(self.rendering.note(None), owner_id=await self.persons.owner())
+        await self.sending.create("activity", person_id, note, None, newest)
 
     async def _update(self, known: Written) -> None:
         working, newest = self.sending.working, self.conversation.newest_update

@@ -36,6 +36,7 @@ from delivery.attempt import Attempts
 from delivery.config import DeliveryConfig, MigrationConfig
 from delivery.domain.backoff import Schedule
 from delivery.handlers import Delivery
+from delivery.owners import Owners
 from delivery.ports import LedgerAway
 from delivery.subscribers import SettledConsumer, settings_changed_router
 from delivery.worker import Worker
@@ -119,6 +120,7 @@ async def serve_delivery(config: DeliveryConfig) -> None:
         several_persons=config.delivery_several_persons,
         random=random.random,
     )
+    owners = Owners()
     loops: dict[str, LoopBody] = {}
     consumers: list[SettledConsumer] = []
     deliveries: list[Delivery] = []
@@ -138,6 +140,7 @@ async def serve_delivery(config: DeliveryConfig) -> None:
             ledger,
             conversation_link,
             limits,
+            owners=owners,
             reserve=crm.reserve,
             heard=_hearing(peers),
         )

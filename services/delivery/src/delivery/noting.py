@@ -74,6 +74,7 @@ class Noting:
         newest, working = self.conversation.newest_update, self.sending.working
         note = self.rendering.note(self.period)
         person_id = await self.persons.find()
+        note = replace(note, owner_id=await self.persons.owner())
         await self.sending.create("note", person_id, note, self.period, newest)
         working.known = replace(working.known, lost=None, lost_through=None)
         return Verdict(Outcome.DELIVERED, through=newest)

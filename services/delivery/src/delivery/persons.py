@@ -1,4 +1,4 @@
-"""Which person of the CRM the note belongs to: exactly one, or none (R4)."""
+"""Which person of the CRM the note belongs to: exactly one, or none (R4); and which user."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -26,6 +26,16 @@ class Persons:
         if self._found is None:
             self._found = await self._by_id() or await self._by_address()
         return self._found
+
+    async def owner(self) -> str | None:
+        """The CRM's user whom the conversation is assigned to."""
+        return await self.needs.owners.of(
+            self.needs.crm,
+            self.access,
+            self.needs.intercom,
+            self.intercom,
+            self.conversation.assignee_id,
+        )
 
     def forget(self) -> None:
         self._found = None

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+from common.catalog import ActionKind
 from common.eligibility import Installation
 from common.events import ConversationSettled
 
+from delivery.domain.action import Action, Made
 from delivery.domain.answer import Result
 from delivery.domain.conversation import Contact, Conversation
 from delivery.domain.fold import Folded
@@ -146,6 +148,12 @@ class IntercomPort(Protocol):
         self, access: IntercomAccess, contact_id: str, deadline: timedelta
     ) -> Contact: ...
 
+    async def teammate_email(
+        self, access: IntercomAccess, teammate_id: str, deadline: timedelta
+    ) -> str | None:
+        """Lower case; None where the teammate has none."""
+        ...
+
 
 class Crm(Protocol):
     """One CRM, in our words.
@@ -201,6 +209,33 @@ class Crm(Protocol):
     ) -> Sequence[StoredNote]:
         """Live notes of this person whose marker is exactly this one, oldest first."""
         ...
+
+    async def user_with_email(
+        self, access: CrmAccess, email: str, deadline: timedelta
+    ) -> str | None:
+        """The active user with this address, as what owns a record; None: there is none."""
+        ...
+
+
+class CrmActions(Protocol):
+    """What people do in a CRM from our inbox app (R1), and where they see what was made."""
+
+    actions: ClassVar[frozenset[ActionKind]]
+
+    async def act(self, access: CrmAccess, action: Action, deadline: timedelta) -> Made:
+        """Make the record, or find what is there already.
+
+        Persons are found by address, so that none is doubled; the rest is looked for first where
+        `action.again` says that an earlier attempt's end is not known.
+
+        Raises GiveUp for an action that the CRM does not have, Gone where the person is gone, and
+        UnknownEnd as a create does.
+        """
+        ...
+
+    def person_url(self, access: CrmAccess, person_id: str) -> str | None: ...
+
+    def note_url(self, access: CrmAccess, person_id: str, note_id: str) -> str | None: ...
 
 
 class ActivityCrm(Crm, Protocol):

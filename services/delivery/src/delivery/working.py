@@ -14,6 +14,7 @@ from delivery.domain.answer import Verdict, Wait
 from delivery.domain.backoff import Schedule
 from delivery.domain.rates import Call
 from delivery.domain.row import Kind, Known, Request, Row
+from delivery.owners import Owners
 from delivery.ports import (
     ActivityCrm,
     Claim,
@@ -58,6 +59,7 @@ class Needs:
     ledger: Ledger
     link: Callable[[IntercomAccess, str], str]
     limits: Limits
+    owners: Owners = field(default_factory=Owners)
     reserve: Callable[[CrmAccess, Call], Awaitable[None]] = _no_limits  # a write's rate permit
     heard: Callable[[str, str | None], None] = lambda _peer, _fault: None  # how a peer answered
 

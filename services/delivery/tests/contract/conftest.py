@@ -18,9 +18,10 @@ from typing import Any, Literal
 import httpx
 import pytest
 from common import catalog
+from common.catalog import ActionKind
 from delivery import ports
 from delivery.adapters.crm import crm_for
-from delivery.adapters.crm.base import HttpCrm
+from delivery.adapters.crm.acting import ActingCrm
 from delivery.adapters.intercom import Intercom
 from delivery.domain.conversation import Contact, Conversation, Message
 from delivery.domain.note import Marker, Note
@@ -34,6 +35,15 @@ from simulators.testing import RunningSimulators, run_simulators
 NOW = datetime(2026, 11, 22, 10, 15, tzinfo=UTC)
 _COUNT = itertools.count(1)
 _CRMS = Path(__file__).parent / "crms"
+
+
+_RECORDS = {
+    ActionKind.PERSON: "persons",
+    ActionKind.LEAD: "persons",
+    ActionKind.DEAL: "deals",
+    ActionKind.TASK: "activities",
+    ActionKind.NOTE: "notes",
+}
 
 
 class NewPerson(BaseModel):
@@ -64,6 +74,19 @@ class Expected(BaseModel):
     person: str  # JSON that it answers of the live person `an_id`
     new_person: NewPerson
     account: dict[str, Any] = {}  # of the simulated account, where the usual is not enough
+    action_method: str = "POST"
+    action_paths: dict[ActionKind, str]  # regular expression of where each record is created
+    records: dict[ActionKind, str] = {}  # where the simulator keeps them, if not as most do
+
+    def records_of(self, account: dict[str, Any], kind: ActionKind) -> list[dict[str, Any]]:
+        """Live ones; a lead that is kept among persons or deals is marked as one."""
+        listed = account[(_RECORDS | self.records)[kind]]
+        is_lead = kind is ActionKind.LEAD
+        return [
+            one
+            for one in listed
+            if not one["deleted"] and bool(one["extra"].get("lead")) is is_lead
+        ]
 
     @property
     def forbidden_as(self) -> type[Exception]:
@@ -98,7 +121,7 @@ def control(simulators: RunningSimulators) -> Iterator[SimulatorControl]:
 class Subject:
     """One adapter and its account; `control` stands on the vendor's side of the wire."""
 
-    crm: HttpCrm
+    crm: ActingCrm
     access: CrmAccess
     control: SimulatorControl
     account: str

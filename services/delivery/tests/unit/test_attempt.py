@@ -83,6 +83,7 @@ class World:
     log: list[str] = field(default_factory=list)
     monotonic: float = 100.0
     lease_lost: bool = False
+    owner: str | None = None  # of the note that was made
     late_looks: int = 0  # looks after which more than a second passes before anything is sent
     _reads: int = 0
 
@@ -135,7 +136,15 @@ class World:
         self._step("contact")
         return Contact("c1", ("ada@example.com",), ())
 
+    async def teammate_email(self, *_: object) -> str | None:
+        self._step("teammate")
+        return "sam@example.org"
+
     # the CRM
+
+    async def user_with_email(self, _: CrmAccess, email: str, __: timedelta) -> str | None:
+        self._step("user")
+        return "7" if email == "sam@example.org" else None
 
     async def find_persons(self, *_: object) -> Sequence[str]:
         self._step("find_persons")
@@ -150,7 +159,7 @@ class World:
 
     async def create_note(self, _: CrmAccess, person_id: str, note: Note, __: timedelta) -> str:
         self._step("create_note")
-        self.notes["77"] = note.body
+        self.notes["77"], self.owner = note.body, note.owner_id
         return "77"
 
     async def note(self, _: CrmAccess, note_id: str, __: timedelta) -> StoredNote | None:
@@ -236,6 +245,9 @@ class _Intercom:
     async def contact(self, *_: object) -> Contact:
         return await self.world.contact()
 
+    async def teammate_email(self, *_: object) -> str | None:
+        return await self.world.teammate_email()
+
 
 @dataclass
 class _Ledger:
@@ -283,6 +295,8 @@ async def test_first_the_permit_then_unknown_write_then_settings_then_the_note()
         "crm_access",
         "contact",
         "find_persons",
+        "teammate",
+        "user",
         "permit",
         "save unknown",
         "look",
@@ -290,6 +304,7 @@ async def test_first_the_permit_then_unknown_write_then_settings_then_the_note()
         "finish",
     ]
     assert world.outcomes() == [Outcome.DELIVERED]
+    assert world.owner == "7"
     known = world.row.known
     assert (known.note, known.unknown_note) == (Written("77", None, SAID), None)
 

@@ -61,6 +61,9 @@ class World:
     def forget(self) -> None:
         pass
 
+    async def owner(self) -> str | None:
+        return None
+
     async def note(self, _: CrmAccess, note_id: str, __: timedelta) -> StoredNote | None:
         if note_id not in self.notes:
             return None

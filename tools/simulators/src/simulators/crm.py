@@ -62,6 +62,7 @@ class Person(Record):
             "emails": list(self.emails),
             "phone": self.phone,
             "merged_into": self.merged_into,
+            "extra": dict(self.extra),
             **self.history(),
         }
 
@@ -82,6 +83,7 @@ class Note(Record):
             "body_sent": self.body_sent,
             "user_id": self.user_id,
             "said_at": self.said_at,
+            "extra": dict(self.extra),
             **self.history(),
         }
 
@@ -110,6 +112,7 @@ class Activity(Record):
             "body": self.body,
             "body_sent": self.body_sent,
             "user_id": self.user_id,
+            "extra": dict(self.extra),
             **self.history(),
         }
 
@@ -124,6 +127,7 @@ class Deal(Record):
             "id": self.id,
             "person_ids": list(self.person_ids),
             "title": self.title,
+            "extra": dict(self.extra),  # the vendor's other fields
             **self.history(),
         }
 

@@ -103,6 +103,14 @@ class Intercom:
                 record_id(body["id"]), _strings(body.get("email")), _strings(body.get("phone"))
             )
 
+    async def teammate_email(
+        self, access: IntercomAccess, teammate_id: str, deadline: timedelta
+    ) -> str | None:
+        path = f"/admins/{quote(teammate_id, safe='')}"
+        body = json_object(await self._get(access, path, deadline, {}), write=False)
+        with shape():
+            return str(body["email"]).strip().casefold() or None if body.get("email") else None
+
     async def _get(
         self, access: IntercomAccess, path: str, deadline: timedelta, query: Mapping[str, str]
     ) -> httpx.Response:

@@ -19,7 +19,7 @@ from functools import lru_cache
 from html import unescape
 from typing import Final
 
-from delivery.domain.note import COPIED_ON, OPEN_IT, Marker, Note
+from delivery.domain.note import COPIED_ON, OPEN_IT, ActionMarker, Marker, Note
 
 # A sanitizer may write a character as itself or as an entity.
 _OPEN: Final = r"(?:\[|&#0*91;|&#[xX]0*5[bB];|&lbrack;|&lsqb;)"
@@ -34,8 +34,9 @@ _CHARS: Final = {
     "-": r"(?:-|&#0*45;|&#[xX]0*2[dD];|&hyphen;)",
     "_": r"(?:_|&#0*95;|&#[xX]0*5[fF];|&lowbar;)",
 }
-TOKEN: Final = re.compile(  # the marker of any conversation
-    rf"{_OPEN}lull{_CHARS[' ']}[\w-]{{1,64}}{_SLASH}[0-9]{{1,20}}(?:{_SLASH}[0-9]{{1,20}})?{_CLOSE}"
+TOKEN: Final = re.compile(  # the marker of any conversation or action
+    rf"{_OPEN}lull{_CHARS[' ']}[\w-]{{1,64}}{_SLASH}[0-9]{{1,20}}"
+    rf"(?:{_SLASH}(?:[0-9]{{1,20}}|a[\w.:-]{{1,100}}))?{_CLOSE}"
 )
 
 _ATTRIBUTES: Final = r"""(?:[^"'<>]++|"[^"]*+"|'[^']*+')*+"""
@@ -62,7 +63,12 @@ class _Tag:
 
 
 def carries(body: str, marker: Marker) -> bool:
-    """Whether the note holds our block: both marker lines, each once, matched whole."""
+    """Whether the note holds our block: both marker lines, each once, matched whole.
+
+    A record that people made from our inbox app has no block: there its marker is enough.
+    """
+    if isinstance(marker, ActionMarker):
+        return _pattern(marker).search(body) is not None
     return _ends(body, marker) is not None
 
 

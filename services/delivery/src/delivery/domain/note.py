@@ -1,6 +1,6 @@
 """What is written to a CRM: the note, the activity beside it, and what is read back of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -23,6 +23,16 @@ class Marker:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionMarker(Marker):
+    """Of what people made in our inbox app: `[lull <workspace>/<conversation>/a<action id>]`."""
+
+    action_id: str = field(kw_only=True)  # chosen by whoever asks, one per action
+
+    def __str__(self) -> str:
+        return f"[lull {self.workspace_id}/{self.conversation_id}/a{self.action_id}]"
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Our block, rendered for one CRM and cut to its limit, marker lines included."""
 
@@ -30,6 +40,8 @@ class Note:
     marker: Marker
     written_for: datetime  # the note's date: the last reply of a person
     subject: str  # for CRMs and activities that want a title; ids only, no text
+    # The CRM's user whose record a new one is to be; the connection's own user where None.
+    owner_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,11 @@ class SimCrm:
 
         return await self._wire.read(work)
 
+    async def user_with_email(
+        self, access: CrmAccess, email: str, deadline: timedelta
+    ) -> str | None:
+        return await self._wire.read(lambda: email.partition("@")[0])
+
     async def create_note(
         self, access: CrmAccess, person_id: str, note: Note, deadline: timedelta
     ) -> str:
@@ -181,7 +186,12 @@ class SimCrm:
         return await self._listed("activity", access, person_id, marker, since)
 
     async def _listed(
-        self, kind: Kind, access: CrmAccess, person_id: str, marker: Marker, since: datetime
+        self,
+        kind: Kind,
+        access: CrmAccess,
+        person_id: str,
+        marker: Marker,
+        since: datetime,
     ) -> Sequence[StoredNote]:
         def work() -> list[StoredNote]:
             account, now = self._account(access), self._loop.time()

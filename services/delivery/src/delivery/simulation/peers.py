@@ -115,6 +115,11 @@ class SimIntercom:
         self._judge = judge
         self._loop = asyncio.get_running_loop()
 
+    async def teammate_email(
+        self, access: IntercomAccess, teammate_id: str, deadline: timedelta
+    ) -> str | None:
+        return await self._wire.read(lambda: f"{teammate_id}@example.org")
+
     async def conversation(
         self, access: IntercomAccess, conversation_id: str, deadline: timedelta
     ) -> Conversation:

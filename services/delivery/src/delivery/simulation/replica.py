@@ -14,6 +14,7 @@ from delivery.domain.answer import Result
 from delivery.domain.backoff import Schedule
 from delivery.domain.row import Row
 from delivery.handlers import Delivery
+from delivery.owners import Owners
 from delivery.ports import Claim, LedgerAway
 from delivery.simulation.crm import SimCrm, Tokens
 from delivery.simulation.judge import CALL_S, QUIET, Judge
@@ -87,7 +88,9 @@ class Replica:
             random=scene.dice.random,
         )
         intercom = SimIntercom(scene.talks, self.wire, scene.judge)
-        self._attempts = Attempts(Needs(settings, intercom, crm, self.ledger, link, limits))
+        self._attempts = Attempts(
+            Needs(settings, intercom, crm, self.ledger, link, limits, Owners(self._loop.time))
+        )
         self.delivery = Delivery(
             scene.crm, self.ledger, settings, settings.forget, scene.database.changed.set
         )

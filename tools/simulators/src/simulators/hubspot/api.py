@@ -3,14 +3,14 @@
 from starlette.responses import Response
 
 from simulators.http import Call, RefusedError, Routes
-from simulators.hubspot import batches, oauth, objects
+from simulators.hubspot import account, batches, oauth, objects
 from simulators.hubspot.caller import Caller
 from simulators.hubspot.errors import error, expired, oauth_error, refusal, too_many
 from simulators.hubspot.store import HubSpotAccount
-from simulators.vendor import Refusal, answer
+from simulators.vendor import Refusal
 from simulators.world import World
 
-_routes: Routes[Caller] = objects.routes.joined(batches.routes)
+_routes: Routes[Caller] = objects.routes.joined(batches.routes).joined(account.routes)
 
 
 class HubSpot:
@@ -53,17 +53,17 @@ class HubSpot:
     def _caller(self, call: Call) -> Caller:
         store = self._world.crms["hubspot"]
         token = store.tokens.find(call.bearer())
-        account = store.accounts.get(token.grant.account) if token else None
-        if token is None or not token.grant.alive or not isinstance(account, HubSpotAccount):
+        found = store.accounts.get(token.grant.account) if token else None
+        if token is None or not token.grant.alive or not isinstance(found, HubSpotAccount):
             raise RefusedError(refusal("401"))
         if not store.tokens.is_good(token, call.now):
             raise RefusedError(expired())
-        return Caller(account, token.grant.user, self._world.knobs.search_lag_s["hubspot"])
+        return Caller(found, token.grant.user, self._world.knobs.search_lag_s["hubspot"])
 
-    def _throttle(self, account: HubSpotAccount, call: Call) -> dict[str, str]:
+    def _throttle(self, of: HubSpotAccount, call: Call) -> dict[str, str]:
         """Count the call. Searches have a limit of their own, and no headers."""
         is_search = call.path.endswith("/search")
-        window = account.search_window if is_search else account.calls_window
+        window = of.search_window if is_search else of.calls_window
         taken = not self._world.knobs.rate_limits or window.take(call.now)
         headers = {}
         if not is_search:
@@ -79,8 +79,6 @@ class HubSpot:
         raise RefusedError(response)
 
     def _serve(self, call: Call, caller: Caller) -> Response:
-        if (call.method, call.path) == ("GET", "/account-info/2026-09/details"):
-            return answer(_details(caller.account))
         found = _routes.find(call.method, call.path)
         if found is None:
             return error(404, "OBJECT_NOT_FOUND", "resource not found")
@@ -91,16 +89,3 @@ class HubSpot:
             return refused.response
         except (ValueError, KeyError, TypeError) as problem:
             return error(400, "VALIDATION_ERROR", f"Invalid input: {problem}")
-
-
-def _details(account: HubSpotAccount) -> dict[str, object]:
-    return {
-        "portalId": int(account.id),
-        "accountType": "STANDARD",
-        "timeZone": "Europe/Vienna",
-        "companyCurrency": "EUR",
-        "utcOffset": "+01:00",
-        "utcOffsetMilliseconds": 3_600_000,
-        "uiDomain": "app.hubspot.com",
-        "dataHostingLocation": "na1",
-    }

@@ -17,6 +17,7 @@ from simulators.hubspot.store import (
     NOTE_MAX_CHARS,
     HubSpotAccount,
     kind_of,
+    owner_id_of,
     shown,
 )
 from simulators.vendor import answer, no_content
@@ -72,6 +73,7 @@ def find_by(call: Call, account: HubSpotAccount, kind: str) -> Record:
 def _create(call: Call, caller: Caller) -> Response:
     kind, body = kind_in(call), call.json()
     given = _properties(body)
+    _check_owner(caller.account, given)
     if not isinstance(body.get("associations"), list):
         return error(400, "VALIDATION_ERROR", "associations is required; send [] if there are none")
     contacts = _associated(caller.account, kind, body["associations"])
@@ -176,6 +178,12 @@ def _properties(body: Json) -> dict[str, str]:
     return {str(k): "" if v is None else str(v) for k, v in given.items()}
 
 
+def _check_owner(account: HubSpotAccount, given: Mapping[str, str]) -> None:
+    owner = given.get("hubspot_owner_id")
+    if owner and owner not in map(owner_id_of, account.users):
+        raise RefusedError(validation(f"{owner} is no owner", "INVALID_OWNER", "hubspot_owner_id"))
+
+
 def _associated(account: HubSpotAccount, kind: str, associations: list[Json]) -> list[str]:
     """Contacts to tie a new object to; other objects are accepted and not kept.
 
@@ -262,6 +270,9 @@ def _create_task(
 def _create_deal(
     account: HubSpotAccount, given: dict[str, str], contacts: list[str], now: float
 ) -> Deal:
+    if not given.get("dealname") or not given.get("dealstage"):
+        missing = "dealstage" if given.get("dealname") else "dealname"
+        raise RefusedError(validation(f"{missing} is required", "REQUIRED_PROPERTY", missing))
     deal = Deal(
         id=account.new_id(),
         created_at=now,

@@ -91,6 +91,10 @@ class HubSpotAccount(CrmAccount):
         return None
 
 
+def owner_id_of(user_id: str) -> str:
+    return f"7700{user_id}"
+
+
 def kind_of(record: Record) -> str:
     if isinstance(record, Person):
         return "contacts"

@@ -114,7 +114,7 @@ def _participants(caller: Caller, body: Json) -> list[str]:
 
 
 def _kept(body: Json) -> Json:
-    names = ("duration", "busy", "deal_id", "org_id", "public_description", "priority")
+    names = ("duration", "busy", "deal_id", "org_id", "public_description", "priority", "owner_id")
     return {name: body[name] for name in names if name in body}
 
 
@@ -125,7 +125,7 @@ def _activity_json(activity: Activity) -> Json:
         "id": int(activity.id),
         "subject": activity.subject,
         "type": activity.type,
-        "owner_id": int(activity.user_id),
+        "owner_id": int(extra.get("owner_id") or activity.user_id),
         "creator_user_id": int(activity.user_id),
         "is_deleted": activity.deleted,
         "add_time": iso_seconds(activity.created_at),

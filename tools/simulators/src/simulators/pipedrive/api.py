@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from simulators.http import Call, RefusedError, Routes
-from simulators.pipedrive import oauth, v1, v2
+from simulators.pipedrive import deals, oauth, v1, v2
 from simulators.pipedrive.caller import Caller
 from simulators.pipedrive.errors import bad_request, error, oauth_error, refusal
 from simulators.pipedrive.store import DAY_S, PipedriveAccount
@@ -12,6 +12,9 @@ from simulators.world import World
 
 _COSTS: list[tuple[str, str, int]] = [
     ("GET", "/api/v1/users/me", 2),
+    ("GET", "/api/v1/users", 20),
+    ("GET", "/api/v1/leads", 20),
+    ("POST", "/api/v1/leads", 10),
     ("GET", "/api/v1/activityTypes", 20),
     ("POST", "/api/v1/notes", 10),
     ("GET", "/api/v1/notes", 20),
@@ -33,6 +36,9 @@ _COSTS: list[tuple[str, str, int]] = [
     ("POST", "/api/v2/deals", 5),
 ]
 """Method, path (with a final slash: anything below it), tokens: `x-token-cost` of the file."""
+
+
+_V1 = v1.routes.joined(deals.lead_routes)
 
 
 def cost_of(method: str, path: str) -> int:
@@ -66,9 +72,7 @@ class Pipedrive:
             limits = self._throttle(caller.account, call, path)
         except RefusedError as refused:
             return refused.response
-        response = _serve(
-            v1.routes if path.startswith("/api/v1") else v2.routes, call, path, caller
-        )
+        response = _serve(_V1 if path.startswith("/api/v1") else v2.routes, call, path, caller)
         response.headers.update(limits)
         return response
 

@@ -46,6 +46,15 @@ def _me(call: Call, caller: Caller) -> Response:
     return answer({"success": True, "data": data})
 
 
+@routes.on("GET", "/api/v1/users")
+def _users(call: Call, caller: Caller) -> Response:
+    data = [
+        {"id": int(user.id), "name": user.name, "email": user.email, "active_flag": True}
+        for user in caller.account.users.values()
+    ]
+    return answer({"success": True, "data": data})
+
+
 @routes.on("GET", "/api/v1/activityTypes")
 def _activity_types(call: Call, caller: Caller) -> Response:
     data = [

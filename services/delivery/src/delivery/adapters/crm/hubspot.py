@@ -8,7 +8,7 @@ write (the index lags by up to 30 s), so notes are found through their associati
 which app wrote a note, so its author is not told; a phone is found only as it is stored.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
@@ -17,28 +17,30 @@ from urllib.parse import quote
 import httpx
 
 from delivery.adapters.calls import Deadline, error_body, record_id, shape, whole_number
-from delivery.adapters.crm.base import CLOCK_SKEW, HttpCrm, Json, utc_iso
+from delivery.adapters.crm.base import Json, utc_iso
+from delivery.adapters.crm.hubspot_objects import (
+    BATCH,
+    CONTACTS,
+    NOTES,
+    HubSpotObjects,
+    linked_to,
+    owned_by,
+)
 from delivery.domain import person
-from delivery.domain.block import carries
 from delivery.domain.conversation import Contact
 from delivery.domain.note import Marker, Note, StoredNote
 from delivery.domain.rates import Call, RateLimit, Scope, Told
-from delivery.ports import CrmAccess, GiveUp, PersonState, ReconnectNeeded, RetryLater
+from delivery.ports import CrmAccess, GiveUp, PersonState, ReconnectNeeded
 
-CONTACTS: Final = "/crm/objects/2026-09/contacts"
-NOTES: Final = "/crm/objects/2026-09/notes"
-NOTES_OF_CONTACT: Final = "/crm/associations/2026-09/contacts/notes/batch/read"
 # HubSpot/hubspot-api-nodejs issues 342 and 360; another id makes a note that nobody sees.
-NOTE_TO_CONTACT: Final = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 202}
+NOTE_TO_CONTACT: Final = 202
 # Unconfirmed that associations are read without a lag: search takes up to 30 s in reports.
 VISIBLE_AFTER: Final = timedelta(seconds=10)
-BATCH: Final = 100  # batch/read takes at most 100 ids
-BODIES_PER_READ: Final = 25  # 25 notes of full length stay below the cap of one answer
 ADDRESSES: Final = ("email", "hs_additional_emails")
 PHONES: Final = ("phone", "mobilephone")
 
 
-class HubSpot(HttpCrm):
+class HubSpot(HubSpotObjects):
     name = "hubspot"
     note_max_chars = 65_536  # whether markup counts is unconfirmed, so all of the HTML is counted
     visible_after = VISIBLE_AFTER
@@ -76,8 +78,8 @@ class HubSpot(HttpCrm):
         return record_id(made["id"])
 
     def new_note(self, person_id: str, note: Note) -> tuple[str, Json]:
-        linked = [{"to": {"id": person_id}, "types": [NOTE_TO_CONTACT]}]
-        return NOTES, {"properties": _properties(note.body, note), "associations": linked}
+        given = _properties(note.body, note) | owned_by(note.owner_id)
+        return NOTES, {"properties": given, "associations": linked_to(person_id, NOTE_TO_CONTACT)}
 
     def changed_note(self, note_id: str, body: str, note: Note) -> tuple[str, Json]:
         return "PATCH", {"properties": _properties(body, note)}
@@ -151,43 +153,10 @@ class HubSpot(HttpCrm):
         deadline: timedelta,
     ) -> Sequence[StoredNote]:
         until = Deadline(deadline)
-        made: list[tuple[datetime, str]] = []  # bodies are read of the notes in question only
-        for batch in _batches(await self._notes_of(access, person_id, until), BATCH):
-            for note in await self._notes(access, batch, "hs_createdate", until):
-                with shape():
-                    made.append((datetime.fromisoformat(note["createdAt"]), self.id_in(note)))
-        recent = [note_id for at, note_id in sorted(made) if at >= since - CLOCK_SKEW]
-        stored: dict[str, StoredNote] = {}
-        for batch in _batches(recent, BODIES_PER_READ):
-            for found in await self._notes(access, batch, "hs_note_body", until):
-                with shape():  # batch/read tells no associations
-                    read = self.note_in(found)
-                if read and carries(read.body, marker):
-                    stored[read.id] = replace(read, person_id=person_id)
-        return [stored[note_id] for note_id in recent if note_id in stored]
-
-    async def _notes_of(self, access: CrmAccess, person_id: str, until: Deadline) -> list[str]:
-        ids: list[str] = []
-        page: Json | None = {"id": person_id}
-        while page:
-            asked = {"inputs": [page]}
-            answer = await self._send(access, "POST", NOTES_OF_CONTACT, until, Call.NOTES, asked)
-            page = None
-            with shape():
-                for result in _complete(answer):
-                    ids += [record_id(note["toObjectId"]) for note in result["to"]]
-                    after = result.get("paging", {}).get("next", {}).get("after")
-                    page = {"id": person_id, "after": str(after)} if after else page
-        return ids
-
-    async def _notes(
-        self, access: CrmAccess, ids: Sequence[str], field: str, until: Deadline
-    ) -> list[Json]:
-        inputs = [{"id": note_id} for note_id in ids]
-        body = {"inputs": inputs, "properties": [field], "propertiesWithHistory": []}
-        answer = await self._send(access, "POST", f"{NOTES}/batch/read", until, Call.NOTES, body)
-        with shape():
-            return _complete(answer)
+        found = await self.marked(access, person_id, "notes", "hs_note_body", marker, since, until)
+        with shape():  # batch/read tells no associations
+            read = [self.note_in(note) for note in found]
+            return [replace(note, person_id=person_id) for note in read if note]
 
 
 ADAPTER: Final = HubSpot
@@ -205,16 +174,3 @@ def _filter(field: str, value: str) -> Json:
 
 def _values(properties: Json, fields: Sequence[str]) -> list[str]:
     return ";".join(str(properties.get(field) or "") for field in fields).split(";")
-
-
-def _complete(answer: Json) -> list[Json]:
-    """A batch may answer in part; only what does not exist may be missing from it."""
-    for error in answer.get("errors") or []:
-        if error.get("category") != "OBJECT_NOT_FOUND":
-            raise RetryLater("partial_answer")
-    results: list[Json] = answer["results"]
-    return results
-
-
-def _batches(ids: Sequence[str], size: int) -> Iterable[Sequence[str]]:
-    return (ids[start : start + size] for start in range(0, len(ids), size))

@@ -15,7 +15,20 @@ import httpx
 
 from delivery.adapters.calls import Deadline, capped, record_id, shape, whole_number
 from delivery.adapters.crm.activity import HttpActivityCrm
-from delivery.adapters.crm.base import CLOCK_SKEW, Json, utc_iso
+from delivery.adapters.crm.base import Json
+from delivery.adapters.crm.pipedrive_records import (
+    ACTIVITIES,
+    NOTES,
+    PAGE,
+    PERSONS,
+    TOKENS,
+    PipedriveRecords,
+    due,
+    is_deleted,
+    number,
+    owned_by,
+    participants,
+)
 from delivery.domain import person
 from delivery.domain.block import carries
 from delivery.domain.conversation import Contact
@@ -23,35 +36,17 @@ from delivery.domain.note import Marker, Note, StoredNote
 from delivery.domain.rates import Call, RateLimit, Scope, Told
 from delivery.ports import CrmAccess, GiveUp, PersonState
 
-PERSONS: Final = "/api/v2/persons"
-NOTES: Final = "/api/v1/notes"  # exist in v1 only, and are not deprecated
-ACTIVITIES: Final = "/api/v2/activities"
 ACTIVITY_TYPE: Final = "task"  # has to be among the account's own types
 # About 100 KB by the pages (older ones: 3 MB); how an excess is answered is unconfirmed.
 NOTE_MAX_BYTES: Final = 90_000
 NOTE_REFUSED_BYTES: Final = 100_000  # people's text around ours may fill up to here
 # Unconfirmed that lists show a note at once; no delay is documented.
 VISIBLE_AFTER: Final = timedelta(seconds=10)
-PAGE: Final = 50  # notes or activities of full length stay below the cap of one answer
 # The daily budget is refilled at midnight of the server, whose time zone is not told.
 BUDGET_WAIT: Final = timedelta(hours=1)
-TOKENS: Final = {  # what a request costs of the daily budget (`x-token-cost` of the descriptions)
-    Call.SEARCH: 20,
-    Call.PERSON: 1,
-    Call.NOTES: 20,
-    Call.NOTE: 2,
-    Call.CREATE_NOTE: 10,
-    Call.UPDATE_NOTE: 10,
-    Call.DELETE_NOTE: 6,
-    Call.ACTIVITIES: 10,
-    Call.ACTIVITY: 1,
-    Call.CREATE_ACTIVITY: 5,
-    Call.UPDATE_ACTIVITY: 5,
-    Call.DELETE_ACTIVITY: 3,
-}
 
 
-class Pipedrive(HttpActivityCrm):
+class Pipedrive(PipedriveRecords, HttpActivityCrm):
     name = "pipedrive"
     note_max_chars = NOTE_MAX_BYTES
     note_max_bytes = NOTE_MAX_BYTES
@@ -73,37 +68,35 @@ class Pipedrive(HttpActivityCrm):
         self._activity_type = activity_type
 
     def person_path(self, person_id: str) -> str:
-        return f"{PERSONS}/{_number(person_id)}"
+        return f"{PERSONS}/{number(person_id)}"
 
     def person_in(self, found: Json) -> PersonState | None:
-        return None if _deleted(found["data"]) else PersonState(self.id_in(found))
+        return None if is_deleted(found["data"]) else PersonState(self.id_in(found))
 
     def note_path(self, note_id: str) -> str:
-        return f"{NOTES}/{_number(note_id)}"
+        return f"{NOTES}/{number(note_id)}"
 
     def note_in(self, found: Json) -> StoredNote | None:
-        return None if _deleted(found["data"]) else _stored(found["data"])
+        return None if is_deleted(found["data"]) else _stored(found["data"])
 
     def id_in(self, made: Json) -> str:
         return record_id(made["data"]["id"])
 
     def new_note(self, person_id: str, note: Note) -> tuple[str, Json]:
-        return NOTES, {**_note(note.body, note), "person_id": _number(person_id)}
+        return NOTES, {**_note(note.body, note), "person_id": number(person_id)}
 
     def changed_note(self, note_id: str, body: str, note: Note) -> tuple[str, Json]:
         return "PUT", _note(body, note)
 
     def activity_path(self, activity_id: str) -> str:
-        return f"{ACTIVITIES}/{_number(activity_id)}"
+        return f"{ACTIVITIES}/{number(activity_id)}"
 
     def activity_in(self, found: Json) -> StoredNote | None:
         return self.note_in(found)
 
     def new_activity(self, person_id: str, note: Note) -> tuple[str, Json]:
-        # Never `person_id`, though the description lists it: it is read-only and answers 400
-        # (devcommunity.pipedrive.com, thread 19734).
-        whom = {"participants": [{"person_id": _number(person_id), "primary": True}]}
-        return ACTIVITIES, {**_activity(note.body, note), "type": self._activity_type, **whom}
+        made = {**_activity(note.body, note), "type": self._activity_type}
+        return ACTIVITIES, made | participants(person_id) | owned_by(note.owner_id)
 
     def changed_activity(self, body: str, note: Note) -> tuple[str, Json]:
         return "PATCH", _activity(body, note)
@@ -160,35 +153,9 @@ class Pipedrive(HttpActivityCrm):
         since: datetime,
         deadline: timedelta,
     ) -> Sequence[StoredNote]:
-        listed = await self._list(access, NOTES, person_id, since, deadline)
+        listed = await self.listed(access, NOTES, person_id, since, Deadline(deadline))
         with shape():
             return _marked(listed, marker)
-
-    async def _list(
-        self, access: CrmAccess, path: str, person_id: str, since: datetime, deadline: timedelta
-    ) -> list[Json]:
-        """The person's live records, oldest first; v1 counts rows (`start`), v2 has a cursor."""
-        until = Deadline(deadline)
-        query = {
-            "person_id": str(_number(person_id)),
-            # Not by `add_time`, which is the reply's.
-            "updated_since": utc_iso(since - CLOCK_SKEW),
-            "limit": str(PAGE),
-            **({"sort": "id ASC"} if path == NOTES else {"sort_by": "id"}),
-        }
-        call = Call.NOTES if path == NOTES else Call.ACTIVITIES
-        records: list[Json] = []
-        turn: dict[str, str] | None = {}
-        while turn is not None:
-            page = await self._send(access, "GET", path, until, call, query={**query, **turn})
-            with shape():
-                records += [record for record in page["data"] or [] if not _deleted(record)]
-                after = page.get("additional_data") or {}
-                rows = after.get("pagination") or {}
-                turn = {"cursor": after["next_cursor"]} if after.get("next_cursor") else None
-                if rows.get("more_items_in_collection"):
-                    turn = {"start": str(int(rows["next_start"]))}
-        return records
 
     async def activities_marked(
         self,
@@ -199,7 +166,7 @@ class Pipedrive(HttpActivityCrm):
         deadline: timedelta,
     ) -> Sequence[StoredNote]:
         """Ours only with the marker in subject and note: an automation may copy the one."""
-        listed = await self._list(access, ACTIVITIES, person_id, since, deadline)
+        listed = await self.listed(access, ACTIVITIES, person_id, since, Deadline(deadline))
         with shape():
             named = [a for a in listed if str(a["subject"]).endswith(str(marker))]
             return _marked(named, marker)
@@ -213,16 +180,6 @@ def _resets_in(response: httpx.Response) -> timedelta | None:
     return None if seconds is None else capped(timedelta(seconds=seconds))
 
 
-def _number(crm_id: str) -> int:
-    if not crm_id.isascii() or not crm_id.isdecimal():
-        raise GiveUp("bad_id")
-    return int(crm_id)
-
-
-def _deleted(record: Json) -> bool:
-    return bool(record.get("is_deleted")) or record.get("active_flag") is False  # API v2, v1
-
-
 def _note(body: str, note: Note) -> Json:
     if len(body.encode()) > NOTE_REFUSED_BYTES:
         raise GiveUp("note_too_large")
@@ -231,9 +188,7 @@ def _note(body: str, note: Note) -> Json:
 
 
 def _activity(body: str, note: Note) -> Json:
-    due = note.written_for.astimezone(UTC)
-    when = {"due_date": f"{due:%Y-%m-%d}", "due_time": f"{due:%H:%M}"}
-    return {"subject": note.subject, "note": body, "done": True, **when}
+    return {"subject": note.subject, "note": body, "done": True, **due(note.written_for)}
 
 
 def _stored(data: Json) -> StoredNote:
