@@ -74,7 +74,7 @@ APPS: dict[str, App] = {
             key="keap",
             name="Keap",
             crm="keap",
-            actions=_ALL - {ActionKind.LEAD},
+            actions=frozenset(),
             scopes=("full",),
             pkce=False,
             limits=(
@@ -87,7 +87,7 @@ APPS: dict[str, App] = {
             key="salesloft",
             name="Salesloft",
             crm="salesloft",
-            actions=frozenset({ActionKind.PERSON, ActionKind.TASK, ActionKind.NOTE}),
+            actions=frozenset(),
             pkce=False,
             limits=(
                 "A note holds 20,000 characters of plain text.",

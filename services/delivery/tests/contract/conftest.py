@@ -21,7 +21,7 @@ from common import catalog
 from common.catalog import ActionKind
 from delivery import ports
 from delivery.adapters.crm import crm_for
-from delivery.adapters.crm.acting import ActingCrm
+from delivery.adapters.crm.base import HttpCrm
 from delivery.adapters.intercom import Intercom
 from delivery.domain.conversation import Contact, Conversation, Message
 from delivery.domain.note import Marker, Note
@@ -75,7 +75,7 @@ class Expected(BaseModel):
     new_person: NewPerson
     account: dict[str, Any] = {}  # of the simulated account, where the usual is not enough
     action_method: str = "POST"
-    action_paths: dict[ActionKind, str]  # regular expression of where each record is created
+    action_paths: dict[ActionKind, str] = {}  # regular expression of where each record is created
     records: dict[ActionKind, str] = {}  # where the simulator keeps them, if not as most do
 
     def records_of(self, account: dict[str, Any], kind: ActionKind) -> list[dict[str, Any]]:
@@ -121,7 +121,7 @@ def control(simulators: RunningSimulators) -> Iterator[SimulatorControl]:
 class Subject:
     """One adapter and its account; `control` stands on the vendor's side of the wire."""
 
-    crm: ActingCrm
+    crm: HttpCrm
     access: CrmAccess
     control: SimulatorControl
     account: str
@@ -240,7 +240,7 @@ async def _subject(vendor: str, control: SimulatorControl) -> AsyncIterator[Subj
 @pytest.fixture
 def make_note(request: pytest.FixtureRequest) -> Callable[..., Note]:
     """Our block, in HTML or plain as the CRM under test takes it."""
-    subjects = [request.getfixturevalue(n) for n in ("crm",) if n in request.fixturenames]
+    subjects = [request.getfixturevalue(n) for n in ("crm", "acting") if n in request.fixturenames]
     takes_html = all(subject.crm.html for subject in subjects)
 
     def make(

@@ -215,7 +215,9 @@ class World:
         )
         settings, intercom, crm, ledger = fakes
         link = "https://app/x"
-        needs = Needs(settings, intercom, crm, ledger, lambda *_: link, limits, self.reserve)
+        needs = Needs(
+            settings, intercom, crm, ledger, lambda *_: link, limits, reserve=self.reserve
+        )
         self.row = replace(self.row, taken=self.row.wanted, leased=True)
         claim = Claim(self.row, "token", self.now, self.monotonic, self.monotonic + lease_s)
         return await Attempts(needs).run(claim)

@@ -8,7 +8,6 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import ClassVar
 
 import httpx
 from common.catalog import ActionKind
@@ -19,7 +18,7 @@ from delivery.domain import person
 from delivery.domain.action import Action, Made, NewLead, NewNote, NewPerson, Who, body_of
 from delivery.domain.conversation import Contact
 from delivery.domain.note import Note
-from delivery.domain.rates import Call, Told
+from delivery.domain.rates import Call
 from delivery.ports import CrmAccess, GiveUp, RetryLater
 
 
@@ -32,7 +31,6 @@ class AlreadyThere(RetryLater):
 
 
 class ActingCrm(HttpCrm):
-    actions: ClassVar[frozenset[ActionKind]]  # as the catalog says
     lead_hangs_on_person = False
 
     # What the CRM's file says.
@@ -142,10 +140,10 @@ class ActingCrm(HttpCrm):
         with shape(write=True):
             return self.id_in(made)
 
-    def _failure(self, response: httpx.Response, *, write: bool, told: list[Told]) -> Exception:
+    def _failure(self, access: CrmAccess, response: httpx.Response, *, write: bool) -> Exception:
         refused = 400 <= response.status_code < 500
         there = self.already_there(response) if refused else None
-        return there or super()._failure(response, write=write, told=told)
+        return there or super()._failure(access, response, write=write)
 
 
 def _contact(who: Who) -> Contact:

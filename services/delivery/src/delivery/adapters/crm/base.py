@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
 import httpx
+from common.catalog import ActionKind
 from common.http import ANSWER_MAX_BYTES, new_client
 
 from delivery.adapters.calls import (
@@ -44,6 +45,9 @@ class HttpCrm(ABC):
     note_max_bytes: int | None = None
     visible_after: timedelta
     has_activity = False
+    actions: ClassVar[frozenset[ActionKind]] = (
+        frozenset()
+    )  # those of `ActingCrm`s, as the catalog says
     limits: ClassVar[tuple[RateLimit, ...]]  # the one that a plain 429 is taken for comes first
     rate_limit_wait: timedelta  # after a 429 that says nothing about when
     person_query: ClassVar[Mapping[str, str]] = {}  # what reading one asks for
@@ -72,6 +76,12 @@ class HttpCrm(ABC):
         since: datetime,
         deadline: timedelta,
     ) -> Sequence[StoredNote]: ...
+
+    async def user_with_email(
+        self, access: CrmAccess, email: str, deadline: timedelta
+    ) -> str | None:
+        """None where the CRM does not let us choose whose record it is."""
+        return None
 
     @abstractmethod
     def person_path(self, person_id: str) -> str: ...

@@ -161,7 +161,7 @@ class HubSpotObjects(ActingCrm):
         if response.status_code != 409:
             return None
         told = _EXISTING.search(str(error_body(response).get("message")))
-        return AlreadyThere("http_409", told[1] if told else None)
+        return AlreadyThere("http_409", told[1]) if told else None
 
     def person_url(self, access: CrmAccess, person_id: str) -> str | None:
         return f"{PAGES}/{access.account_id}/record/0-1/{person_id}"
