@@ -155,8 +155,8 @@ def test_tasks_deals_and_later_associations(hubspot: httpx.Client) -> None:
     assert hubspot.put(path).status_code == 200
     linked = hubspot.get("/crm/objects/2026-03/contacts/501/associations/tasks").json()
     assert [r["toObjectId"] for r in linked["results"]] == [made]
-        named = {"dealname": "Bike", "dealstage": "qualifiedtobuy"}
-        deal = {"properties": named, "associations": []}
+    named = {"dealname": "Bike", "dealstage": "qualifiedtobuy"}
+    deal = {"properties": named, "associations": []}
     assert hubspot.post(f"{OBJECTS}/deals", json=deal).status_code == 201
     assert hubspot.get(f"{OBJECTS}/notes", params={"limit": 5}).json()["results"] == []
     assert hubspot.get("/account-info/2026-09/details").json()["portalId"] == 42001
