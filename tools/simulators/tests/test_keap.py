@@ -126,6 +126,9 @@ def test_users_tasks_and_opportunities(keap: httpx.Client, control: SimulatorCon
     made = keap.post(f"{BASE}/opportunities", json=deal).json()
     assert (made["opportunity_title"], made["contact"]["id"]) == ("Bike", "17")
     assert keap.post(f"{BASE}/opportunities", json=deal | {"stage_id": "9"}).status_code == 400
+    params = {"filter": "contact_id==17", "order_by": "created_time desc"}
+    found = keap.get(f"{BASE}/opportunities", params=params).json()["opportunities"]
+    assert [one["id"] for one in found] == [made["id"]]
     assert control.account("keap", "ab123")["calls"] == {"activity.create": 1, "deal.create": 1}
 
 

@@ -74,7 +74,7 @@ APPS: dict[str, App] = {
             key="keap",
             name="Keap",
             crm="keap",
-            actions=frozenset(),
+            actions=_ALL - {ActionKind.LEAD},
             scopes=("full",),
             pkce=False,
             limits=(
@@ -87,7 +87,7 @@ APPS: dict[str, App] = {
             key="salesloft",
             name="Salesloft",
             crm="salesloft",
-            actions=frozenset(),
+            actions=frozenset({ActionKind.PERSON, ActionKind.TASK, ActionKind.NOTE}),
             pkce=False,
             limits=(
                 "A note holds 20,000 characters of plain text.",

@@ -1,14 +1,15 @@
 """What only Keap does: limits of three kinds, notes below their contact, one filter for all."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-from delivery.adapters.crm.keap import Keap
+from delivery.adapters.crm.keap import PLACES_MAX, Keap
 from delivery.domain.conversation import Contact
 from delivery.domain.note import Marker
-from delivery.ports import CrmAccess, GiveUp, RetryLater
+from delivery.ports import CrmAccess, GiveUp, Gone, RetryLater
 
 ACCESS = CrmAccess("token", "https://crm.example", "ab12", "9", datetime(2026, 11, 22, tzinfo=UTC))
 DEADLINE = timedelta(seconds=5)
@@ -80,7 +81,49 @@ async def test_a_note_that_a_merge_moved_is_still_ours_to_change_and_delete(
     assert keap.notes() == []
 
 
-async def test_an_update_leaves_title_and_owner_to_people(keap: Any) -> None:
+async def test_a_note_that_moves_between_our_look_and_the_change_is_found_again(
+    keap: Any, make_note: Any
+) -> None:
+    note = make_note(html=False)
+    for finish in ("update", "delete"):
+        old = keap.add_person(email=f"old-{finish}@example.com")
+        left = keap.add_person(email=f"ada-{finish}@example.com")
+        note_id = await keap.create(old, note)
+        assert (await keap.crm.note(keap.access, note_id, DEADLINE)).person_id == old
+        keap.control.merge_persons("keap", keap.account, old, left)
+        if finish == "update":
+            await keap.crm.update_note(keap.access, note_id, f"{note.body}\nMine", note, DEADLINE)
+            assert [one["body"][-4:] for one in keap.notes()] == ["Mine"]
+        await keap.crm.delete_note(keap.access, note_id, DEADLINE)
+        assert keap.notes() == []
+    with pytest.raises(Gone):
+        await keap.crm.update_note(keap.access, note_id, note.body, note, DEADLINE)
+
+
+async def test_a_note_that_was_read_just_now_is_changed_by_one_request(
+    keap: Any, make_note: Any
+) -> None:
+    ada, note = keap.add_person(email="ada@example.com"), make_note(html=False)
+    note_id = await keap.create(ada, note)
+    await keap.crm.note(keap.access, note_id, DEADLINE)
+    seen = keap.control.journal("keap", keap.account)[-1]["seq"]
+    await keap.crm.update_note(keap.access, note_id, note.body, note, DEADLINE)
+    sent = keap.control.journal("keap", keap.account, since_seq=seen)
+    assert [call["method"] for call in sent] == ["PATCH"]
+
+
+async def test_places_of_notes_are_forgotten_before_they_are_many(make_note: Any) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        note_id = request.url.params["filter"].removeprefix("ids==")
+        return httpx.Response(200, json={"notes": [{"id": note_id, "contact_id": "5"}]})
+
+    crm = answering(answer)
+    for number in range(PLACES_MAX + 10):
+        await crm.note(ACCESS, str(number), DEADLINE)
+    assert len(crm._places) == PLACES_MAX
+
+
+async def test_an_update_leaves_title_and_owner_to_people(make_note: Any) -> None:
     sent = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -88,9 +131,33 @@ async def test_an_update_leaves_title_and_owner_to_people(keap: Any) -> None:
         note = {"id": "7", "contact_id": "5", "text": "x", "create_time": "2026-11-22T10:00:00Z"}
         return httpx.Response(200, json=note if request.method == "PATCH" else {"notes": [note]})
 
-    await answering(answer).update_note(ACCESS, "7", "new", object(), DEADLINE)  # type: ignore[arg-type]
+    await answering(answer).update_note(ACCESS, "7", "new", make_note(html=False), DEADLINE)
     assert sent[-1].url.path == "/crm/rest/v2/contacts/5/notes/7"
     assert sent[-1].url.params.multi_items() == [("update_mask", "text")]
+
+
+async def test_a_note_is_by_the_assignees_user_else_by_the_connections(
+    keap: Any, make_note: Any
+) -> None:
+    users = [{"id": "9", "email": "a@example.org"}, {"id": "10", "email": "sam@example.org"}]
+    account = keap.control.create_account("keap", f"{keap.account}x", users=users)
+    access = replace(keap.access, access_token=account["access_token"])
+    ada = keap.control.add_person("keap", account["id"], name="Ada")["id"]
+    owner = await keap.crm.user_with_email(access, "SAM@example.org", DEADLINE)
+    assert owner == "10"
+    for owner_id, by in ((owner, "10"), (None, "9")):
+        note = replace(make_note(html=False), owner_id=owner_id)
+        await keap.crm.create_note(access, ada, note, DEADLINE)
+        assert keap.control.notes("keap", account["id"])[-1]["user_id"] == by
+
+
+def test_only_a_name_that_is_an_address_gets_a_link() -> None:
+    crm = answering(lambda _: httpx.Response(500))
+    named = replace(ACCESS, account_id="ab123")
+    page = "https://ab123.infusionsoft.com/Contact/manageContact.jsp?view=edit&ID=5"
+    assert crm.person_url(named, "5") == crm.note_url(named, "5", "7") == page
+    for other in ("12345", "x.y", "ab123/../x", ""):
+        assert crm.person_url(replace(ACCESS, account_id=other), "5") is None
 
 
 async def test_no_note_is_written_without_a_user(make_note: Any) -> None:

@@ -1,15 +1,17 @@
 """What only Salesloft does: a budget of points, filters that are ignored, a CRM behind it."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from delivery.adapters.crm.salesloft import Salesloft
+from delivery.domain.action import Action, NewPerson, NewTask, Who
 from delivery.domain.conversation import Contact
-from delivery.domain.note import Marker
-from delivery.ports import CrmAccess, RetryLater
+from delivery.domain.note import ActionMarker, Marker
+from delivery.ports import CrmAccess, RetryLater, UnknownEnd
 
 ACCESS = CrmAccess("token", "https://crm.example", "7", "9", datetime(2026, 11, 22, tzinfo=UTC))
 DEADLINE = timedelta(seconds=5)
@@ -84,3 +86,41 @@ async def test_notes_are_listed_newest_first_and_no_further_back_than_needed(
     # The clocks may differ, so the one at 10:00 counts; the one of the day before ends it.
     assert [note.id for note in found] == ["88", "89"]
     assert asked == ["1", "2", "3"]
+
+
+async def test_an_address_that_is_taken_is_looked_for_again_later() -> None:
+    """Its person may be out of our user's sight, so nobody is found and none can be made."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return listed([])
+        return httpx.Response(422, json={"errors": {"email_address": ["is already taken"]}})
+
+    marker = ActionMarker("wk1", "12", action_id="a1")
+    asked = Action(marker, NewPerson(Who("Ada", "ada@example.com")), ACCESS.expires_at)
+    with pytest.raises(RetryLater) as taken:
+        await answering(answer).act(ACCESS, asked, DEADLINE)
+    assert not isinstance(taken.value, UnknownEnd)
+    assert taken.value.reason == "http_422"
+
+
+async def test_a_task_is_made_once_by_its_key_however_often_it_is_asked_for(salesloft: Any) -> None:
+    ada = salesloft.add_person(email="ada@example.com")
+    due = datetime(2026, 12, 24, 23, 30, tzinfo=UTC)
+    marker = ActionMarker("wk1", "12", action_id="a1")
+    asked = Action(marker, NewTask(ada, "Call", due), ACCESS.expires_at)
+    made = {(await salesloft.crm.act(salesloft.access, asked, DEADLINE)).id for _ in range(3)}
+    [task] = salesloft.control.activities("salesloft", salesloft.account)
+    assert made == {task["id"]}
+    assert (task["due_date"], task["type"]) == ("2026-12-24", "general")
+
+
+async def test_a_note_stays_the_connections_whoever_is_assigned(
+    salesloft: Any, make_note: Any
+) -> None:
+    """Its author can be chosen by team admins only, and proves that the note is ours."""
+    ada = salesloft.add_person(email="ada@example.com")
+    note = replace(make_note(html=False), owner_id="77")
+    note_id = await salesloft.create(ada, note)
+    stored = await salesloft.crm.note(salesloft.access, note_id, DEADLINE)
+    assert stored.author_id == salesloft.access.user_id

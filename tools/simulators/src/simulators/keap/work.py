@@ -92,6 +92,19 @@ def _tasks(call: Call, caller: Caller) -> Response:
     return page(call, "tasks", [_task_json(t) for t in found])
 
 
+@routes.on("GET", BASE + "/opportunities")
+def _opportunities(call: Call, caller: Caller) -> Response:
+    wanted = conditions(call, ("contact_id", "stage_id", "user_id", "opportunity_title"))
+    found = [d for d in caller.account.deals.values() if not d.deleted]
+    if "contact_id" in wanted:
+        found = [d for d in found if wanted["contact_id"] in d.person_ids]
+    if "opportunity_title" in wanted:
+        found = [d for d in found if matches(wanted["opportunity_title"], d.title)]
+    # By id where nothing is asked for; Keap's own order is not told.
+    ordered(call, found, {"id": lambda d: int(d.id), "created_time": by_time})
+    return page(call, "opportunities", [_opportunity_json(caller, d) for d in found])
+
+
 @routes.on("GET", BASE + "/opportunities/stages")
 def _stages(call: Call, caller: Caller) -> Response:
     stages = [
@@ -119,7 +132,11 @@ def _create_opportunity(call: Call, caller: Caller) -> Response:
         updated_by="api",
         person_ids=[living(caller, str(body["contact_id"])).id],
         title=str(body["opportunity_title"]),
-        extra={"stage": str(body["stage_id"]), "user": body.get("user_id")},
+        extra={
+            "stage": str(body["stage_id"]),
+            "user": body.get("user_id"),
+            "notes": body.get("opportunity_notes"),
+        },
     )
     account.deals[deal.id] = deal
     account.calls["deal.create"] += 1
@@ -170,6 +187,7 @@ def _opportunity_json(caller: Caller, deal: Deal) -> Json:
     return {
         "id": deal.id,
         "opportunity_title": deal.title,
+        "opportunity_notes": deal.extra["notes"],
         "contact": {"id": deal.person_ids[0]},
         "stage": {"id": str(stage), "name": STAGES[stage - 1], "reasons": []},
         "user": {"id": user.id, "first_name": user.name, "last_name": None} if user else None,

@@ -20,11 +20,12 @@ routes: Routes[Caller] = Routes()
 
 @routes.on("GET", "/v2/people.json")
 def _list(call: Call, caller: Caller) -> Response:
-    """The list lags behind by the search lag, where one is set."""
+    """Where a search lag is set, what is searched by address lags behind by it."""
     account = caller.account
-    found = account.searchable(account.persons.values(), call.now, caller.search_lag_s)
     wanted = {email.lower() for email in values(call, "email_addresses")}
+    found = [p for p in account.persons.values() if not p.deleted]
     if wanted:
+        found = account.searchable(found, call.now, caller.search_lag_s)
         found = [p for p in found if wanted & {e.lower() for e in p.emails}]
     if ids := values(call, "ids"):
         found = [p for p in found if p.id in ids]
