@@ -140,7 +140,9 @@ async def test_a_note_is_by_the_assignees_user_else_by_the_connections(
     keap: Any, make_note: Any
 ) -> None:
     users = [{"id": "9", "email": "a@example.org"}, {"id": "10", "email": "sam@example.org"}]
-    account = keap.control.create_account("keap", f"{keap.account}x", users=users)
+    account = keap.control.create_account(
+        "keap", f"{keap.account}x", users=users, **keap.expected.account
+    )
     access = replace(keap.access, access_token=account["access_token"])
     ada = keap.control.add_person("keap", account["id"], name="Ada")["id"]
     owner = await keap.crm.user_with_email(access, "SAM@example.org", DEADLINE)
