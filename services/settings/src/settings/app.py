@@ -38,6 +38,7 @@ from settings.domain.sessions import cookie_rule
 from settings.handlers.access import Access
 from settings.handlers.connecting import Connections
 from settings.handlers.installations import Installations
+from settings.handlers.leaving import Leaving
 from settings.handlers.signing_in import SignIn
 from settings.handlers.teammates import TeammateNames
 from settings.ports import CrmVendor, StoreUnavailable
@@ -170,7 +171,10 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
         config.settings_public_url,
     )
     operator_api = public_app(
-        installations, connections, config.settings_operator_token.get_secret_value()
+        installations,
+        connections,
+        Leaving(installations, store, access, crms),
+        config.settings_operator_token.get_secret_value(),
     )
     broker = new_broker(config, "settings")
     relay = Relay(

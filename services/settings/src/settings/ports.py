@@ -75,6 +75,14 @@ class CrmGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class Departure:
+    """A vendor says that this user of a CRM account removed our app."""
+
+    account_id: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class CrmConnection(CrmGrant):
     state: ConnectionState
     token_version: int  # grows with each stored pair: tells a newer pair from the one that was read
@@ -159,6 +167,12 @@ class ConnectionStore(Protocol):
 
     async def crm_connection(self, workspace_id: str, app: str) -> CrmConnection: ...
 
+    async def connected_to(
+        self, apps: Sequence[str], account_id: str, user_id: str | None = None
+    ) -> list[tuple[str, str]]:
+        """Workspace and app of every connection to that account (and user) of that CRM's apps."""
+        ...
+
     async def claim_refresh(
         self, workspace_id: str, app: str, claimant: str, lease: timedelta
     ) -> CrmConnection | None:
@@ -234,3 +248,14 @@ class CrmVendor(Protocol):
     async def exchange(self, code: str, redirect_uri: str, verifier: str | None) -> CrmGrant: ...
 
     async def refresh(self, refresh_token: str) -> Tokens: ...
+
+    async def revoke(self, refresh_token: str) -> None:
+        """End the consent there too; does nothing where no call for it is known."""
+        ...
+
+    def departure(self, authorization: str | None, body: bytes) -> Departure | None:
+        """Whom the vendor's own notice of an uninstall is about.
+
+        None: it does not prove to be the vendor's, or this vendor sends none.
+        """
+        ...

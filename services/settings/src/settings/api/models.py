@@ -79,6 +79,12 @@ class NewAdmin(Asked):
     teammate_id: TeammateId = Field(examples=["5001"])
 
 
+class IntercomUninstalled(BaseModel):
+    """What Intercom posts to the uninstall address; anything else it sends is left aside."""
+
+    app_id: WorkspaceId
+
+
 class SyncNow(Asked):
     conversation_id: ConversationId = Field(examples=["215470000000001"])
     app: AppKey | None = None

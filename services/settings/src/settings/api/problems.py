@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from settings.domain.authorizations import Refusal
 from settings.handlers.access import ReconnectNeeded
 from settings.handlers.connecting import AppNotOffered, AuthorizationRefused
+from settings.handlers.leaving import NotTheVendor
 from settings.ports import (
     NotInstalled,
     StoreUnavailable,
@@ -38,6 +39,15 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.CODE_REFUSED: "the vendor refuses the code; start again",
     Refusal.UNKNOWN_REGION: "the workspace lies in a region that is not configured",
     Refusal.HOST_NOT_ALLOWED: "the vendor names an API host that is not allowed",
+}
+
+
+_PLAIN: dict[type[Exception], tuple[int, str, str]] = {
+    NotInstalled: (404, "not_installed", "not installed"),
+    NotTheVendor: (401, "not_the_vendor", "this notice does not prove to be the vendor's"),
+    UnknownWorkspace: (404, "unknown_workspace", "unknown workspace"),
+    AppNotOffered: (404, "app_not_offered", "this app is not offered here"),
+    ReconnectNeeded: (409, "reconnect_needed", "the admin must connect this account again"),
 }
 
 
@@ -77,21 +87,11 @@ def problem(
 def handle_problems(app: FastAPI) -> None:
     """Turn what handlers raise into problems."""
 
-    @app.exception_handler(NotInstalled)
-    async def not_installed(_: Request, __: Exception) -> Response:
-        return problem(404, "not_installed", "not installed")
+    async def plain(_: Request, error: Exception) -> Response:
+        return problem(*_PLAIN[type(error)])
 
-    @app.exception_handler(UnknownWorkspace)
-    async def unknown_workspace(_: Request, __: Exception) -> Response:
-        return problem(404, "unknown_workspace", "unknown workspace")
-
-    @app.exception_handler(AppNotOffered)
-    async def app_not_offered(_: Request, __: Exception) -> Response:
-        return problem(404, "app_not_offered", "this app is not offered here")
-
-    @app.exception_handler(ReconnectNeeded)
-    async def reconnect_needed(_: Request, __: Exception) -> Response:
-        return problem(409, "reconnect_needed", "the admin must connect this account again")
+    for kind in _PLAIN:
+        app.add_exception_handler(kind, plain)
 
     @app.exception_handler(AuthorizationRefused)
     async def refused(_: Request, error: AuthorizationRefused) -> Response:

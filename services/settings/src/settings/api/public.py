@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from common.events import WorkspaceId
-from fastapi import APIRouter, FastAPI, Path, Query, Response, Security
+from fastapi import APIRouter, FastAPI, Path, Query, Request, Response, Security
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
 
@@ -12,6 +12,7 @@ from settings.api.gate import Callers, Gate
 from settings.api.problems import handle_problems, problems
 from settings.handlers.connecting import Callback, Connections
 from settings.handlers.installations import OPERATOR, Installations
+from settings.handlers.leaving import Leaving
 
 _DESCRIPTION = "/v1/openapi.json"
 _App = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,40}$", examples=["hubspot"])]
@@ -19,7 +20,10 @@ _Opaque = Annotated[str, Query(max_length=4_096)]
 
 
 def public_app(
-    installations: Installations, connections: Connections, operator_token: str
+    installations: Installations,
+    connections: Connections,
+    leaving: Leaving,
+    operator_token: str,
 ) -> ASGIApp:
     app = FastAPI(
         title="Lull settings",
@@ -30,8 +34,8 @@ def public_app(
         redirect_slashes=False,
     )
     handle_problems(app)
-    app.include_router(_operator(installations, connections))
-    app.include_router(_callbacks(connections))
+    app.include_router(_operator(installations, connections, leaving))
+    app.include_router(_callbacks(connections, leaving))
 
     def is_open(path: str) -> bool:
         return path == _DESCRIPTION or path.startswith("/oauth/callback/")
@@ -39,7 +43,9 @@ def public_app(
     return Gate(app, Callers([(OPERATOR, operator_token)]), is_open)
 
 
-def _operator(installations: Installations, connections: Connections) -> APIRouter:
+def _operator(
+    installations: Installations, connections: Connections, leaving: Leaving
+) -> APIRouter:
     router = APIRouter(
         prefix="/v1",
         tags=["operator"],
@@ -101,7 +107,7 @@ def _operator(installations: Installations, connections: Connections) -> APIRout
     @router.delete("/workspaces/{workspace_id}/apps/{app}", status_code=204)
     async def uninstall(workspace_id: WorkspaceId, app: _App) -> Response:
         """Remove the app from the workspace, its tokens and its app users."""
-        await installations.uninstall(workspace_id, app, OPERATOR)
+        await leaving.uninstall(workspace_id, app, OPERATOR)
         return Response(status_code=204)
 
     @router.post("/workspaces/{workspace_id}/sync-now", status_code=202)
@@ -116,11 +122,11 @@ def _operator(installations: Installations, connections: Connections) -> APIRout
     return router
 
 
-def _callbacks(connections: Connections) -> APIRouter:
+def _callbacks(connections: Connections, leaving: Leaving) -> APIRouter:
     """Vendors redirect browsers here; the one-time state says whose authorization it is."""
-    router = APIRouter(prefix="/oauth/callback", tags=["callbacks"], responses=problems(400, 404))
+    router = APIRouter(prefix="/oauth", tags=["callbacks"], responses=problems(400, 404))
 
-    @router.get("/intercom")
+    @router.get("/callback/intercom")
     async def intercom(
         state: _Opaque = "", code: _Opaque = "", error: _Opaque = ""
     ) -> models.WorkspaceConnected:
@@ -128,7 +134,7 @@ def _callbacks(connections: Connections) -> APIRouter:
         me = await connections.keep_workspace(await connections.identify(callback))
         return models.WorkspaceConnected(workspace_id=me.workspace_id, admin_id=me.admin_id)
 
-    @router.get("/{crm}")
+    @router.get("/callback/{crm}")
     async def crm(
         crm: _App, state: _Opaque = "", code: _Opaque = "", error: _Opaque = ""
     ) -> models.AppConnected:
@@ -139,5 +145,18 @@ def _callbacks(connections: Connections) -> APIRouter:
             crm_account=connected.account_id,
             did=connected.did.value,
         )
+
+    @router.delete("/callback/{crm}", status_code=204, responses=problems(401))
+    async def crm_departed(crm: _App, request: Request) -> Response:
+        """A CRM's notice that a customer removed our app; Pipedrive's has our own credentials."""
+        authorization = request.headers.get("authorization")
+        await leaving.crm_departed(crm, authorization, await request.body())
+        return Response(status_code=204)
+
+    @router.post("/callback/intercom", status_code=202)
+    async def workspace_departed(notice: models.IntercomUninstalled) -> Response:
+        """Intercom's notice that a workspace removed our app; unsigned, so Intercom is asked."""
+        await leaving.workspace_departed(notice.app_id)
+        return Response(status_code=202)
 
     return router

@@ -6,6 +6,7 @@ other workspace waits too. The lease is claimed and given back in single stateme
 nothing is open. Lease times are PostgreSQL's, so replicas' clocks do not matter.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -140,6 +141,20 @@ class PostgresConnections:
         if row is None:
             raise NotInstalled
         return self._crm_connection(workspace_id, app, row)
+
+    async def connected_to(
+        self, apps: Sequence[str], account_id: str, user_id: str | None = None
+    ) -> list[tuple[str, str]]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                "SELECT workspace_id, app FROM connections WHERE app = ANY($1)"
+                " AND account_id = $2 AND ($3::text IS NULL OR user_id = $3)"
+                " ORDER BY workspace_id, app",
+                list(apps),
+                account_id,
+                user_id,
+            )
+        return [(row["workspace_id"], row["app"]) for row in rows]
 
     async def claim_refresh(
         self, workspace_id: str, app: str, claimant: str, lease: timedelta

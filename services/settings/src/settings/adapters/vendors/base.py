@@ -16,7 +16,13 @@ from common.config import Variables
 from common.health import Need
 
 from settings.domain.tokens import Tokens
-from settings.ports import CrmVendor, GrantRefused, VendorMisconfigured, VendorUnavailable
+from settings.ports import (
+    CrmVendor,
+    Departure,
+    GrantRefused,
+    VendorMisconfigured,
+    VendorUnavailable,
+)
 
 _log = log.get(__name__)
 
@@ -130,6 +136,21 @@ class Vendor:
             raise VendorUnavailable("unreachable") from None
         self.client.peer.met()
         return response
+
+    async def revoke(self, refresh_token: str) -> None:
+        """Nothing: of most vendors no call for it is known."""
+
+    def departure(self, authorization: str | None, body: bytes) -> Departure | None:
+        """None: most vendors send no notice of an uninstall."""
+        return None
+
+    async def _tell(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> None:
+        """POST a form whose answer says nothing. Raises VendorUnavailable."""
+        request = self.client.http.build_request("POST", url, data=dict(form), headers=headers)
+        response = await self._send(request)
+        if not response.is_success:
+            self._raise_unavailable(response)
+            raise VendorUnavailable(f"http_{response.status_code}")
 
     def _raise_unavailable(self, response: httpx.Response) -> None:
         """Raise for what passes by itself: overload and faults of the vendor's own."""

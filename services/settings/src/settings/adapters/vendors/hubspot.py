@@ -85,6 +85,11 @@ class HubSpot(Vendor):
         answer = await self._form(f"{self.api_url}{_TOKEN_PATH}", form | self._client())
         return self._tokens(answer, asked_at, refresh_token)
 
+    async def revoke(self, refresh_token: str) -> None:
+        """An access token that was handed out lives on until it expires."""
+        form = {"token": bearer_token(refresh_token), "token_type_hint": "refresh_token"}
+        await self._tell(f"{self.api_url}{_TOKEN_PATH}/revoke", form | self._client(), {})
+
     def _client(self) -> dict[str, str]:
         return {"client_id": self.client.id, "client_secret": self.client.secret}
 

@@ -1,11 +1,14 @@
 """Pipedrive: our client is named by HTTP Basic, the answer names the company's own API host.
 
-Source: Pipedrive's API description v1, Oauth and Users (read 2026-11-22). The refresh token rotates
+Source: Pipedrive's API description v1, Oauth and Users, and its page on app uninstallation
+(read 2026-11-22). The refresh token rotates
 and dies after 60 days unused. PKCE is not documented, so it is not sent. The company behind a token
 is asked of `GET /api/v1/users/me`.
 """
 
 import base64
+import hmac
+import json
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
@@ -16,7 +19,7 @@ from pydantic import Field, SecretStr
 from settings.adapters.vendors.base import Client, Offer, Vendor, VendorVariables, bearer_token
 from settings.domain.hosts import allowed_api_base
 from settings.domain.tokens import Tokens
-from settings.ports import CrmGrant, VendorUnavailable
+from settings.ports import CrmGrant, Departure, VendorUnavailable
 
 
 class PipedriveVariables(VendorVariables):
@@ -80,13 +83,32 @@ class Pipedrive(Vendor):
         )
         return self._tokens(answer, asked_at, refresh_token)
 
+    async def revoke(self, refresh_token: str) -> None:
+        """Uninstalls our app at the company, for the user who connected it."""
+        form = {"token": bearer_token(refresh_token), "token_type_hint": "refresh_token"}
+        await self._tell(f"{self.oauth_url}/oauth/revoke", form, {"Authorization": self._basic})
+
+    def departure(self, authorization: str | None, body: bytes) -> Departure | None:
+        """Pipedrive calls the redirect address with DELETE and our own client's credentials."""
+        given = (authorization or "").encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(given, self._basic.encode()):
+            return None
+        try:
+            said = json.loads(body)
+            if said["client_id"] != self.client.id:
+                return None
+            return Departure(str(int(said["company_id"])), str(int(said["user_id"])))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
+
+    @property
+    def _basic(self) -> str:
+        pair = f"{self.client.id}:{self.client.secret}".encode()
+        return f"Basic {base64.b64encode(pair).decode()}"
+
     async def _token(self, form: dict[str, str]) -> dict[str, Any]:
-        basic = base64.b64encode(f"{self.client.id}:{self.client.secret}".encode()).decode()
-        return dict(
-            await self._form(
-                f"{self.oauth_url}/oauth/token", form, {"Authorization": f"Basic {basic}"}
-            )
-        )
+        headers = {"Authorization": self._basic}
+        return dict(await self._form(f"{self.oauth_url}/oauth/token", form, headers))
 
 
 def _ids(me: object) -> tuple[str, str]:
