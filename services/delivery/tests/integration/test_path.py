@@ -53,6 +53,21 @@ async def test_pipedrive_gets_a_note_and_an_activity_kept_up_to_date(pipedrive: 
     assert "One more question" in activity["body"]
 
 
+@pytest.mark.parametrize("app", ["keap", "salesloft"])
+async def test_a_plain_text_crm_gets_a_note_that_is_kept_up_to_date(world: Any, app: str) -> None:
+    installed = await world.install(app)
+    talk = await installed.talk()
+    await talk.settle()
+    outcome = await talk.outcome("delivered")
+    talk.reply("<p>One <b>more</b> question</p>")
+    await talk.settle()
+    await talk.outcome("updated")
+    (note,) = installed.notes(talk)
+    assert (note["id"], note["revision"]) == (outcome["note_id"], 2)
+    assert "One more question" in note["body"]
+    assert "<" not in note["body"]
+
+
 async def test_an_action_writes_at_once_to_its_own_person_with_sync_off(world: Any) -> None:
     installed = await world.install("hubspot", on=False)
     talk = await installed.talk()
