@@ -5,7 +5,8 @@ PradeepMarri/salesloft-com-v2-openapi generated from it, its page "API Basics" a
 api-evangelist, read 2026-11-22 and 2026-11-26. The address of a person's page: public integrations.
 
 What Salesloft cannot do: its opportunities come from the CRM behind it, and whether one may be made
-is unconfirmed, so there are no deals, and no leads. A task takes a key of ours that makes it once.
+is unconfirmed, so there are no deals, and no leads. Nobody is searched by phone, so somebody with a
+phone alone is found again among the newest only. A task takes a key of ours that makes it once.
 A note's author can be chosen by team admins only, and proves that it is ours, so it stays the
 connection's user; a person or a task gets the owner.
 """
