@@ -26,7 +26,7 @@ def measure(pending: int, updates: int = UPDATES) -> dict[str, object]:
     process = psutil.Process()
     before = process.memory_info().rss
     for number in range(quiet_ms - pending, quiet_ms):
-        rule.update(number, number, name(number), number // 1000, number)
+        rule.read(number + 1, number, [(number, name(number), number // 1000, number)])
     rss = process.memory_info().rss - before
     steps = [
         (number, name(number if number % 2 else number - random.randrange(quiet_ms // 2) * 2 - 1))
@@ -35,7 +35,8 @@ def measure(pending: int, updates: int = UPDATES) -> dict[str, object]:
     settled = 0
     began = time.process_time()
     for number, conversation in steps:
-        if due := rule.update(number, number, conversation, number // 1000, number):
+        update = (number, conversation, number // 1000, number)
+        if due := rule.read(number + 1, number, [update]):
             settled += len(due)
             rule.acknowledge([one.offset for one in due])
     seconds = time.process_time() - began

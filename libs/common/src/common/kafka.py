@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -197,25 +197,37 @@ async def dead_letter(
     source: str,
     clock: Clock,
 ) -> None:
-    """Set a record aside that nobody can use, on `<its topic>.dlt`.
+    """Set a record aside that nobody can use, on `<its topic>.dlt`."""
+    place = Place(record.topic, record.partition, record.offset, len(record.value or b""))
+    await dead_letter_of(broker, place, reason, source=source, clock=clock)
+
+
+class Place(NamedTuple):
+    """Where a record lies, and how many bytes its value has."""
+
+    topic: str
+    partition: int
+    offset: int
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+async def dead_letter_of(
+    broker: KafkaBroker, place: Place, reason: str, *, source: str, clock: Clock
+) -> None:
+    """The same for a record that is no longer at hand.
 
     The letter says where the record lies and why it was refused. It does not repeat the record,
     whose bytes nobody has vouched for (R11). Its id is the record's place,
     so a repeat is recognisable.
     """
-    place = f"{record.topic}/{record.partition}/{record.offset}"
-    letter = {
-        "topic": record.topic,
-        "partition": record.partition,
-        "offset": record.offset,
-        "size": len(record.value or b""),
-        "reason": reason,
-    }
     await broker.publish(
-        json.dumps(letter).encode(),
-        topic=f"{record.topic}.dlt",
-        key=place.encode(),
-        headers=event_headers("lull.DeadLetter.v1", source, clock, place),
+        json.dumps({**place._asdict(), "reason": reason}).encode(),
+        topic=f"{place.topic}.dlt",
+        key=str(place).encode(),
+        headers=event_headers("lull.DeadLetter.v1", source, clock, str(place)),
     )
-    _dead_letters.labels(record.topic, reason).inc()
-    _log.error("record.dead_lettered", place=place, reason=reason)
+    _dead_letters.labels(place.topic, reason).inc()
+    _log.error("record.dead_lettered", place=str(place), reason=reason)

@@ -17,7 +17,7 @@ from debounce.adapters.metrics import PartitionMetrics
 from debounce.adapters.owners import GroupOwners, client_id
 from debounce.adapters.producer import KafkaPublisher
 from debounce.adapters.topics import topics_fault
-from debounce.adapters.wire import read_update
+from debounce.adapters.wire import read_batch
 from debounce.api import debounce_api
 from debounce.config import DebounceConfig
 from debounce.handlers import Debounce
@@ -51,13 +51,13 @@ async def start(config: DebounceConfig) -> None:
     debounce = Debounce(
         updates,
         publisher,
-        read_update,
+        read_batch,
         quiet_ms=round(config.quiet_period_s * 1000),
         clock=clock,
         need=need,
         loop=loop,
     )
-    updates.deliver(debounce.on_records, debounce.on_assigned, debounce.on_revoked)
+    updates.deliver(debounce.on_batches, debounce.on_assigned, debounce.on_revoked)
     PartitionMetrics(debounce).register()
     view = PendingView(
         debounce.partitions,

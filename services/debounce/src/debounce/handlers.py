@@ -8,14 +8,13 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
 
-from aiokafka import ConsumerRecord
 from common import log
 from common.clock import Clock
 from common.health import Loop, Need
 
 from debounce.counts import Counts
 from debounce.partition import Partition
-from debounce.ports import Depth, Publisher, ReadUpdate, UpdatesLog
+from debounce.ports import Batch, Depth, Publisher, ReadBatch, UpdatesLog
 
 _log = log.get(__name__)
 
@@ -35,7 +34,7 @@ class Debounce:
         self,
         updates: UpdatesLog,
         publisher: Publisher,
-        read: ReadUpdate,
+        read: ReadBatch,
         *,
         quiet_ms: int,
         clock: Clock,
@@ -60,14 +59,14 @@ class Debounce:
         self._room = asyncio.Event()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def on_records(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
-        """Apply a batch, which may hold several partitions one after another.
+    async def on_batches(self, batches: Sequence[Batch]) -> None:
+        """Apply record batches, which may be of several partitions one after another.
 
         Never raises, because FastStream would swallow it: what goes wrong here ends the service.
         """
         try:
             # Before the first wait, so that the records belong to the assignment of this moment.
-            for number, of_partition in groupby(records, attrgetter("partition")):
+            for number, of_partition in groupby(batches, attrgetter("partition")):
                 self._take(number, list(of_partition))
             await self._until_in_flight(MOST_IN_FLIGHT, self.partitions.values())
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not be lost
@@ -128,17 +127,17 @@ class Debounce:
             depths[number] = Depth(rule.pending_count, rule.in_flight_count, lag)
         return depths
 
-    def _take(self, number: int, records: list[ConsumerRecord[Any, Any]]) -> None:
+    def _take(self, number: int, batches: list[Batch]) -> None:
         partition = self.partitions.get(number)
         if partition is None or self._stopping:
             return  # taken away meanwhile: nothing of it was committed
-        position, first = partition.rule.position, records[0].offset
+        position, first = partition.rule.position, batches[0].offset
         if position is not None and first != position:
             _log.error("log.jumped", partition=number, expected=position, found=first)
             if first < position:  # the log was cut back: it is another one from here on
                 asyncio.create_task(partition.stop())  # noqa: RUF006 - cancels and ends
                 partition = self.partitions[number] = self._new_partition(number)
-        partition.take(records)
+        partition.take(batches)
 
     def _new_partition(self, number: int) -> Partition:
         return Partition(

@@ -8,20 +8,25 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
-from aiokafka import ConsumerRecord
 from common import log
 from common.clock import Clock
 
 from debounce.counts import Counts
 from debounce.domain.quiet import Quiet, Settled
 from debounce.domain.ticks import Ticks
-from debounce.ports import NotPublished, Publisher, ReadUpdate, TopicConfigError, Unreadable
+from debounce.ports import (
+    Batch,
+    NotPublished,
+    Publisher,
+    ReadBatch,
+    TopicConfigError,
+    Unreadable,
+)
 
 _log = log.get(__name__)
 
-LOG_APPEND_TIME: Final = 1
 MOST_AT_ONCE: Final = 2_000  # settled events offered to one batch; it takes what fits
 LETTERS_AT_ONCE: Final = 100
 PUBLISH_AGAIN_AFTER_S: Final = 0.5
@@ -33,7 +38,7 @@ class Partition:
         number: int,
         *,
         quiet_ms: int,
-        read: ReadUpdate,
+        read: ReadBatch,
         publisher: Publisher,
         clock: Clock,
         elapsed: Callable[[], float],
@@ -54,7 +59,7 @@ class Partition:
         self._moved: tuple[object, int | None] = (None, None)
         self._moved_at_s = elapsed()
         self._unsent: deque[Settled] = deque()
-        self._letters: deque[tuple[ConsumerRecord[Any, Any], str]] = deque()
+        self._letters: deque[Unreadable] = deque()
         self._settled = asyncio.Event()
         self._refused = asyncio.Event()
         self._ticking: asyncio.Task[None] | None = None
@@ -63,37 +68,34 @@ class Partition:
             asyncio.create_task(self._publish_letters()),
         ]
 
-    def take(self, records: Iterable[ConsumerRecord[Any, Any]]) -> None:
+    def take(self, batches: Iterable[Batch]) -> None:
         """Apply records in the order of the log. Never waits.
 
         Raises:
-            TopicConfigError: a record without the broker's append time.
+            TopicConfigError: records without the broker's append time.
 
         """
-        rule, read, tick = self.rule, self._read, False
+        rule, read, only_ticks = self.rule, self._read, False
         unsent = len(self._unsent)
-        for record in records:
-            if record.timestamp_type != LOG_APPEND_TIME:
+        for batch in batches:
+            if batch.appended_ms is None:
                 raise TopicConfigError(
-                    f"{record.topic}: offset {record.offset} of partition {record.partition} has "
+                    f"{batch.topic}: offset {batch.offset} of partition {batch.partition} has "
                     "no append time; set message.timestamp.type=LogAppendTime on the topic"
                 )
-            tick = False
-            try:
-                update = read(record)
-            except Unreadable as error:
-                self._letters.append((record, error.reason))
-                settled = rule.set_aside(record.offset, record.timestamp)
-            else:
-                if update is None:
-                    tick = True
-                    self.counts.ticks_read += 1
-                    settled = rule.pass_time(record.offset, record.timestamp)
-                else:
-                    settled = rule.update(record.offset, record.timestamp, *update)
+            found = read(batch)
+            settled = rule.read(
+                batch.next_offset,
+                batch.appended_ms,
+                found.updates,
+                [record.offset for record in found.unreadable] if found.unreadable else (),
+            )
             if settled:
                 self._unsent.extend(settled)
-        if tick:
+            self._letters.extend(found.unreadable)
+            self.counts.ticks_read += found.ticks
+            only_ticks = not (found.updates or found.unreadable)
+        if only_ticks:
             self._ticks.tick_read(self._elapsed(), rule.log_time_ms)
         else:
             self._ticks.record_read(self._elapsed(), rule.log_time_ms)
@@ -163,14 +165,14 @@ class Partition:
             while self._letters:
                 letters = list(islice(self._letters, LETTERS_AT_ONCE))
                 results = await asyncio.gather(
-                    *(self._publisher.dead_letter(*letter) for letter in letters),
+                    *(self._publisher.dead_letter(self.number, letter) for letter in letters),
                     return_exceptions=True,
                 )
                 failed = []
                 for letter, result in zip(letters, results, strict=True):
                     self._letters.popleft()
                     if result is None:
-                        self.rule.acknowledge([letter[0].offset])
+                        self.rule.acknowledge([letter.offset])
                     elif isinstance(result, NotPublished):
                         failed.append((letter, result))
                     else:

@@ -1,13 +1,12 @@
 """What the handlers need, in our words. `partition` is a number: of both topics alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from aiokafka import ConsumerRecord
+from typing import NamedTuple, Protocol
 
 from debounce.counts import Counts
 from debounce.domain.quiet import Settled
+from debounce.domain.update import UpdateAt
 
 
 class TopicConfigError(Exception):
@@ -16,6 +15,44 @@ class TopicConfigError(Exception):
 
 class NotPublished(Exception):
     """It is not on Kafka, or unknown whether it is: publish again."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Records that were appended to a partition at one time, as they lie in the log.
+
+    Not frozen, which would double what it takes to make one.
+    """
+
+    topic: str
+    partition: int
+    offset: int  # of the first record that is wanted; the batch may begin before it
+    next_offset: int
+    appended_ms: int | None  # by the broker; None: the topic keeps another time
+    base_offset: int = 0  # of the first record, to which the others' offsets are relative
+    count: int = 0
+    data: bytes = b""  # the records begin at `begin`
+    begin: int = 0
+
+
+class Unreadable(NamedTuple):
+    """A record nobody can use."""
+
+    offset: int
+    size: int  # of its value, in bytes
+    reason: str  # a code, never the record's content
+
+
+@dataclass(slots=True)
+class Reading:
+    """What is in a batch: each in the order of the log."""
+
+    updates: list[UpdateAt]
+    unreadable: list[Unreadable]
+    ticks: int = 0
+
+
+ReadBatch = Callable[[Batch], Reading]
 
 
 class UpdatesLog(Protocol):
@@ -57,25 +94,8 @@ class Publisher(Protocol):
         """Append a tick to the partition of the updates. Raises NotPublished."""
         ...
 
-    async def dead_letter(self, record: ConsumerRecord[Any, Any], reason: str) -> None:
+    async def dead_letter(self, partition: int, record: Unreadable) -> None:
         """Raises NotPublished."""
-        ...
-
-
-class Unreadable(Exception):
-    """A record nobody can use. Its reason is a code, never the record's content."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class ReadUpdate(Protocol):
-    def __call__(self, record: ConsumerRecord[Any, Any]) -> tuple[bytes, int, int] | None:
-        """Conversation, updated_at (s), part id; None: a tick. Raises Unreadable.
-
-        The fields of `Update` as a plain tuple, which is made in a third of the time.
-        """
         ...
 
 

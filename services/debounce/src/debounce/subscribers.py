@@ -3,28 +3,32 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 from common import kafka, topics
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 
+from debounce.adapters.batches import deliver_whole_batches
 from debounce.config import DebounceConfig
-
-Records = Sequence[ConsumerRecord[Any, Any]]
+from debounce.ports import Batch
 
 # FastStream waits this long for records and then sleeps as long again before it asks anew.
 BATCH_TIMEOUT_MS = 25
-MOST_RECORDS = 4_000  # the event loop is held while they are applied: about 30 ms
+MOST_BATCHES = 100
+# Of one partition at a time, unless a single batch is larger. With 12 partitions all that is
+# fetched, and the copies that asyncio makes of it, stays in the processor's cache; the event loop
+# is held while what is there of all partitions is applied: about 30 ms.
+FETCH_BYTES = 256 * 1024
 
 _partitioner = DefaultPartitioner()  # ingest's producer has the same
 
 
-async def _keep_raw(records: Records) -> KafkaMessage:
-    """FastStream's own parser decodes every header and body; the hot path looks at few of them."""
+async def _keep_raw(batches: Sequence[Batch]) -> KafkaMessage:
+    """FastStream's own parser is for records; these are whole batches, see `adapters.batches`."""
     return KafkaMessage(
-        raw_message=records,
+        raw_message=batches,
         body=b"",
         message_id="batch",
         correlation_id="batch",
@@ -54,7 +58,8 @@ class UpdatesSubscription:
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
             batch_timeout_ms=BATCH_TIMEOUT_MS,
-            max_records=MOST_RECORDS,
+            max_records=MOST_BATCHES,
+            max_partition_fetch_bytes=FETCH_BYTES,
             listener=self._listener,
             parser=_keep_raw,
             decoder=_raw,
@@ -63,12 +68,13 @@ class UpdatesSubscription:
 
     def deliver(
         self,
-        on_records: Callable[[Records], Awaitable[None]],
+        on_batches: Callable[[Sequence[Batch]], Awaitable[None]],
         on_assigned: Callable[[Collection[int]], Awaitable[None]],
         on_revoked: Callable[[Collection[int]], Awaitable[None]],
     ) -> None:
-        """Say who gets the records and the partitions; before the broker starts."""
-        self._subscriber(on_records)
+        """Say who gets the batches and the partitions; before the broker starts."""
+        deliver_whole_batches()
+        self._subscriber(on_batches)
         self._listener.assigned, self._listener.revoked = on_assigned, on_revoked
 
     def end_offset(self, partition: int) -> int | None:

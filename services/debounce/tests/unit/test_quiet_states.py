@@ -73,18 +73,13 @@ class OnePartition(RuleBasedStateMachine):
         self.read(record)
 
     def read(self, record: LoggedUpdate) -> None:
+        updates, unusable = [], []
         if record.conversation is not None:
-            settled = self.quiet.update(
-                record.offset,
-                record.appended_ms,
-                record.conversation.encode(),
-                record.updated_at,
-                record.part_id,
-            )
+            conversation = record.conversation.encode()
+            updates.append((record.offset, conversation, record.updated_at, record.part_id))
         elif record.offset in self.refused:
-            settled = self.quiet.set_aside(record.offset, record.appended_ms)
-        else:
-            settled = self.quiet.pass_time(record.offset, record.appended_ms)
+            unusable.append(record.offset)
+        settled = self.quiet.read(record.offset + 1, record.appended_ms, updates, unusable)
         self.published += [as_logged(one) for one in settled]
 
     @invariant()

@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any
 
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from common import kafka, log
 from common.clock import Clock
@@ -14,7 +13,7 @@ from faststream.kafka import KafkaBroker
 
 from debounce.adapters.wire import TICK_TYPE, settled_value
 from debounce.domain.quiet import Settled
-from debounce.ports import NotPublished
+from debounce.ports import NotPublished, Unreadable
 
 _log = log.get(__name__)
 
@@ -59,9 +58,15 @@ class KafkaPublisher:
         headers = kafka.event_headers(TICK_TYPE, SOURCE, self._clock)
         await self._publish(self._updated, partition, [(None, b"{}", _encoded(headers))])
 
-    async def dead_letter(self, record: ConsumerRecord[Any, Any], reason: str) -> None:
+    async def dead_letter(self, partition: int, record: Unreadable) -> None:
         try:
-            await kafka.dead_letter(self._broker, record, reason, source=SOURCE, clock=self._clock)
+            await kafka.dead_letter_of(
+                self._broker,
+                kafka.Place(self._updated, partition, record.offset, record.size),
+                record.reason,
+                source=SOURCE,
+                clock=self._clock,
+            )
         except (KafkaError, OSError) as error:
             raise NotPublished(type(error).__name__) from error
 

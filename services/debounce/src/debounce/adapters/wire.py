@@ -5,18 +5,18 @@ other form goes to the event's own model, so that both accept the same. Tests ho
 """
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from aiokafka import ConsumerRecord
 from common.events import ConversationUpdated
 from pydantic import ValidationError
 
+from debounce.adapters.frames import frames, headers
 from debounce.domain.quiet import Settled
-from debounce.ports import Unreadable
+from debounce.ports import Batch, Reading, Unreadable
 
 TICK_TYPE = "lull.Tick.v1"
-_TICK = ("ce_type", TICK_TYPE.encode())
+_TICK = (b"ce_type", TICK_TYPE.encode())
 
 
 class _Updated(msgspec.Struct, gc=False):
@@ -27,35 +27,47 @@ class _Updated(msgspec.Struct, gc=False):
     part_id: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
+class Refused(Exception):
+    """Why nobody can use a value: a code, never its content."""
+
+
 _decode = msgspec.json.Decoder(_Updated).decode
 _is_conversation = re.compile(rb"[A-Za-z0-9_-]{1,64}:[0-9]{1,20}").fullmatch
 
 
-def read_update(record: ConsumerRecord[Any, Any]) -> tuple[bytes, int, int] | None:
-    if record.key is None and _TICK in record.headers:
-        return None
-    value = record.value
+def read_batch(batch: Batch) -> Reading:
+    """Implements `ports.ReadBatch`. Headers are looked at only where there is no key."""
+    reading = Reading([], [])
+    add = reading.updates.append
+    for offset, value, headers_at in frames(batch):
+        if headers_at is not None and _TICK in headers(batch.data, headers_at):
+            reading.ticks += 1
+            continue
+        try:
+            update = _decode(value)  # type: ignore[arg-type] # None goes the long way
+            conversation = f"{update.workspace_id}:{update.conversation_id}".encode()
+            if _is_conversation(conversation) is not None:
+                add((offset, conversation, update.updated_at, update.part_id))
+                continue
+        except (msgspec.MsgspecError, UnicodeError, TypeError):
+            pass
+        try:
+            add((offset, *read_value(value)))
+        except Refused as refused:
+            reading.unreadable.append(Unreadable(offset, len(value or b""), str(refused)))
+    return reading
+
+
+def read_value(value: bytes | None) -> tuple[bytes, int, int]:
+    """Conversation, updated_at (s), part id, by the event's own model. Raises Refused."""
     if not value:
-        raise Unreadable("no_value")
-    try:
-        update = _decode(value)
-        conversation = f"{update.workspace_id}:{update.conversation_id}".encode()
-    except (msgspec.MsgspecError, UnicodeError):
-        return _read_by_model(value)
-    if _is_conversation(conversation) is None:
-        raise Unreadable("invalid_update")
-    return conversation, update.updated_at, update.part_id
-
-
-def _read_by_model(value: bytes) -> tuple[bytes, int, int]:
+        raise Refused("no_value")
     try:
         update = ConversationUpdated.model_validate_json(value)
     except ValidationError as error:
         kind = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise Unreadable(
-            "not_json" if kind["type"] == "json_invalid" else "invalid_update"
-        ) from None
-    return (update.key(), int(update.updated_at.timestamp()), update.part_id)
+        raise Refused("not_json" if kind["type"] == "json_invalid" else "invalid_update") from None
+    return update.key(), int(update.updated_at.timestamp()), update.part_id
 
 
 def settled_value(settled: Settled) -> bytes:

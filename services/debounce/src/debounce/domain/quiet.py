@@ -16,6 +16,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
+from debounce.domain.update import UpdateAt
+
 # A time of Intercom further than this after the append time is a clock gone wrong, not a reply to
 # come: believed, it would be newer than every real reply until that time.
 FUTURE_TOLERANCE_MS: Final = 60_000
@@ -63,40 +65,51 @@ class Quiet:
         self.repeats = 0  # updates that changed nothing
         self.clamped = 0  # updates from the future
 
-    def pass_time(self, offset: int, appended_ms: int) -> Sequence[Settled]:
-        """Take note of a record that is no update (a tick), and settle what is due at its time."""
-        self.position = offset + 1
+    def read(
+        self,
+        next_offset: int,
+        appended_ms: int,
+        updates: Iterable[UpdateAt] = (),
+        unusable: Iterable[int] = (),
+    ) -> Sequence[Settled]:
+        """Read on, up to `next_offset`: records that were all appended at one time.
+
+        What is due at that time settles first, also a conversation of these very updates.
+
+        Args:
+            next_offset: the one after the last of these records.
+            appended_ms: by the broker's clock.
+            updates: somebody spoke; in the order of the log.
+            unusable: offsets that hold the commit back until their dead letters are on Kafka.
+                What is neither (ticks) only tells the time.
+
+        """
+        self.position = next_offset
         if appended_ms > self.log_time_ms:
             self.log_time_ms = appended_ms
-        return self._settle() if self.log_time_ms >= self._due_ms and self._pending else ()
-
-    def update(
-        self, offset: int, appended_ms: int, conversation: bytes, updated_at: int, part_id: int
-    ) -> Sequence[Settled]:
-        """Somebody spoke. What is due at that time settles first, also this very conversation."""
-        settled = self.pass_time(offset, appended_ms)
-        if updated_at * 1000 > appended_ms + FUTURE_TOLERANCE_MS:
-            updated_at = appended_ms // 1000
-            self.clamped += 1
-        if updated_at == self._second:
-            updated_at = self._second
-        else:
-            self._second = updated_at
-        pending = self._pending
-        older = pending.get(conversation)
-        if older is None:
-            pending[conversation] = (offset, self.log_time_ms, updated_at, part_id)
-        elif updated_at > older[2] or (updated_at == older[2] and part_id > older[3]):
-            pending[conversation] = (offset, self.log_time_ms, updated_at, part_id)
-            pending.move_to_end(conversation)
-        else:  # redelivered, out of order, or a second notification of one reply
-            self.repeats += 1
+        now_ms, pending = self.log_time_ms, self._pending
+        settled = self._settle() if now_ms >= self._due_ms and pending else ()
+        self._asked_of_dead_letters.update(unusable)
+        latest = (appended_ms + FUTURE_TOLERANCE_MS) // 1000
+        second, find, move_to_end = self._second, pending.get, pending.move_to_end
+        for offset, conversation, updated_at, part_id in updates:
+            if updated_at > latest:
+                updated_at = appended_ms // 1000
+                self.clamped += 1
+            if updated_at == second:
+                updated_at = second
+            else:
+                second = updated_at
+            older = find(conversation)
+            if older is None:
+                pending[conversation] = (offset, now_ms, updated_at, part_id)
+            elif updated_at > older[2] or (updated_at == older[2] and part_id > older[3]):
+                pending[conversation] = (offset, now_ms, updated_at, part_id)
+                move_to_end(conversation)
+            else:  # redelivered, out of order, or a second notification of one reply
+                self.repeats += 1
+        self._second = second
         return settled
-
-    def set_aside(self, offset: int, appended_ms: int) -> Sequence[Settled]:
-        """A record nobody can use: it holds the commit back until its dead letter is on Kafka."""
-        self._asked_of_dead_letters.add(offset)
-        return self.pass_time(offset, appended_ms)
 
     def acknowledge(self, offsets: Iterable[int]) -> None:
         """Settled events, or dead letters, of these offsets are on Kafka.

@@ -1,6 +1,10 @@
 """An update as the hot path sees it."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+# Offset, conversation, updated_at, part id: `Update` and its place as a plain tuple, which is made
+# in a third of the time.
+UpdateAt: TypeAlias = tuple[int, bytes, int, int]
 
 
 class Update(NamedTuple):

@@ -16,14 +16,13 @@ Epoch = tuple[str, int]  # replica, and how manieth assignment of this partition
 
 @dataclass(frozen=True, slots=True)
 class SimRecord:
-    """What `Partition.take` looks at of a ConsumerRecord. Value None: a tick."""
+    """Value None: a tick; a text: a record nobody can use."""
 
     topic: str
     partition: int
     offset: int
     timestamp: int
     value: Update | str | None
-    timestamp_type: int = 1
 
 
 @dataclass(slots=True)

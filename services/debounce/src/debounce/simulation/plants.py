@@ -1,15 +1,17 @@
 """Bugs to plant: the simulation is trusted only because it finds each of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from debounce.domain.quiet import Quiet, Settled
 from debounce.domain.ticks import Ticks
+from debounce.domain.update import UpdateAt
 from debounce.handlers import Debounce
 from debounce.partition import Partition
 
 Plant = Callable[[], AbstractContextManager[None]]
+Updates = Iterable[UpdateAt]
 
 
 def _replaced(owner: type, name: str, wrong: Any) -> Plant:
@@ -25,48 +27,51 @@ def _replaced(owner: type, name: str, wrong: Any) -> Plant:
     return plant
 
 
-_update, _pass_time, _settle = Quiet.update, Quiet.pass_time, Quiet._settle
+_read, _settle = Quiet.read, Quiet._settle
 _commit_offset, _acknowledge, _take = Quiet.commit_offset, Quiet.acknowledge, Partition.take
 _on_assigned, _finish = Debounce.on_assigned, Debounce._finish
 
 
-def _wall_clock(self: Partition, records: Any) -> None:
+def _wall_clock(self: Partition, batches: Any) -> None:
     """The service's clock instead of the log's."""
     now_ms = int(self._clock.now().timestamp() * 1000)
     self.rule.log_time_ms = max(self.rule.log_time_ms, now_ms)
-    _take(self, records)
+    _take(self, batches)
 
 
 def _without_part_id(
-    self: Quiet, offset: int, appended_ms: int, conversation: bytes, updated_at: int, part_id: int
+    self: Quiet, next_offset: int, appended_ms: int, updates: Updates = (), unusable: Any = ()
 ) -> Sequence[Settled]:
-    return _update(self, offset, appended_ms, conversation, updated_at, 0)
+    without = [(offset, conversation, at, 0) for offset, conversation, at, _ in updates]
+    return _read(self, next_offset, appended_ms, without, unusable)
 
 
 def _older_replaces(
-    self: Quiet, offset: int, appended_ms: int, conversation: bytes, updated_at: int, part_id: int
+    self: Quiet, next_offset: int, appended_ms: int, updates: Updates = (), unusable: Any = ()
 ) -> Sequence[Settled]:
-    settled = self.pass_time(offset, appended_ms)
-    self._pending[conversation] = (offset, self.log_time_ms, updated_at, part_id)
-    self._pending.move_to_end(conversation)
+    settled = _read(self, next_offset, appended_ms, (), unusable)
+    for offset, conversation, updated_at, part_id in updates:
+        self._pending[conversation] = (offset, self.log_time_ms, updated_at, part_id)
+        self._pending.move_to_end(conversation)
     return settled
 
 
 def _repeat_extends(
-    self: Quiet, offset: int, appended_ms: int, conversation: bytes, updated_at: int, part_id: int
+    self: Quiet, next_offset: int, appended_ms: int, updates: Updates = (), unusable: Any = ()
 ) -> Sequence[Settled]:
-    settled = _update(self, offset, appended_ms, conversation, updated_at, part_id)
-    own, _, at, part = self._pending[conversation]
-    self._pending[conversation] = (own, self.log_time_ms, at, part)
-    self._pending.move_to_end(conversation)
+    settled = _read(self, next_offset, appended_ms, updates, unusable)
+    for _, conversation, _, _ in updates:
+        own, _, at, part = self._pending[conversation]
+        self._pending[conversation] = (own, self.log_time_ms, at, part)
+        self._pending.move_to_end(conversation)
     return settled
 
 
 def _applied_first(
-    self: Quiet, offset: int, appended_ms: int, conversation: bytes, updated_at: int, part_id: int
+    self: Quiet, next_offset: int, appended_ms: int, updates: Updates = (), unusable: Any = ()
 ) -> Sequence[Settled]:
-    _update(self, offset, self.log_time_ms, conversation, updated_at, part_id)
-    return self.pass_time(offset, appended_ms)
+    _read(self, next_offset, self.log_time_ms, updates, unusable)
+    return _read(self, next_offset, appended_ms)
 
 
 def _by_conversation(self: Quiet, offsets: Any) -> None:
@@ -111,9 +116,11 @@ def _commit_without(name: str, empty: Any) -> Callable[[Quiet], int | None]:
     return commit_offset
 
 
-def _no_running_maximum(self: Quiet, offset: int, appended_ms: int) -> Sequence[Settled]:
+def _no_running_maximum(
+    self: Quiet, next_offset: int, appended_ms: int, updates: Updates = (), unusable: Any = ()
+) -> Sequence[Settled]:
     self.log_time_ms = 0
-    return _pass_time(self, offset, appended_ms)
+    return _read(self, next_offset, appended_ms, updates, unusable)
 
 
 async def _map_kept(self: Debounce, numbers: Any) -> None:
@@ -131,9 +138,9 @@ async def _no_commit(self: Debounce, leaving: list[Partition]) -> None:
         await partition.stop()
 
 
-def _taken_for_sent(self: Partition, records: Any) -> None:
+def _taken_for_sent(self: Partition, batches: Any) -> None:
     """Acknowledged when handed to the producer."""
-    _take(self, records)
+    _take(self, batches)
     self.rule.acknowledge([one.offset for one in self.rule.in_flight()])
 
 
@@ -144,10 +151,10 @@ def _asked_once(self: Ticks, elapsed_s: float) -> None:
 PLANTS: dict[str, Plant] = {
     "none": nullcontext,
     "wall clock for log time": _replaced(Partition, "take", _wall_clock),
-    "equal second ignored": _replaced(Quiet, "update", _without_part_id),
-    "older update replaces": _replaced(Quiet, "update", _older_replaces),
-    "repeat extends the wait": _replaced(Quiet, "update", _repeat_extends),
-    "applied before what is due settles": _replaced(Quiet, "update", _applied_first),
+    "equal second ignored": _replaced(Quiet, "read", _without_part_id),
+    "older update replaces": _replaced(Quiet, "read", _older_replaces),
+    "repeat extends the wait": _replaced(Quiet, "read", _repeat_extends),
+    "applied before what is due settles": _replaced(Quiet, "read", _applied_first),
     "acknowledged by conversation": _replaced(Quiet, "acknowledge", _by_conversation),
     "due exclusively": _replaced(Quiet, "_settle", _due_exclusively),
     "due a millisecond early": _replaced(Quiet, "_settle", _early),
@@ -157,7 +164,7 @@ PLANTS: dict[str, Plant] = {
     "commit past dead letters": _replaced(
         Quiet, "commit_offset", _commit_without("_asked_of_dead_letters", set())
     ),
-    "log time runs backwards": _replaced(Quiet, "pass_time", _no_running_maximum),
+    "log time runs backwards": _replaced(Quiet, "read", _no_running_maximum),
     "map kept over assignments": _replaced(Debounce, "on_assigned", _map_kept),
     "no commit on handing over": _replaced(Debounce, "_finish", _no_commit),
     "acknowledged before it was sent": _replaced(Partition, "take", _taken_for_sent),

@@ -1,27 +1,54 @@
 """One replica: the real handlers on simulated ports, which can crash, freeze and come back."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+import random
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from aiokafka import ConsumerRecord
 from common.health import Loop, Need
 
 from debounce.domain.quiet import Settled
-from debounce.domain.update import Update
 from debounce.handlers import Debounce
-from debounce.ports import NotPublished, Unreadable
+from debounce.ports import Batch, NotPublished, Reading, Unreadable
 from debounce.simulation.kafka import Epoch, SimKafka, SimPartition, SimRecord
 
 QUIET_MS = 5_000
 
 
-def read(record: ConsumerRecord[Any, Any]) -> Update | None:
-    value = record.value
-    if isinstance(value, str):
-        raise Unreadable(value)
-    return cast(Update | None, value)
+@dataclass(slots=True)
+class SimBatch(Batch):
+    records: Sequence[SimRecord] = ()
+
+
+def in_batches(records: Sequence[SimRecord], dice: random.Random) -> Iterator[SimBatch]:
+    """As brokers keep them: a batch has one append time, and what has one may be several."""
+    begin = 0
+    for end, record in enumerate(records, 1):
+        last = end == len(records) or records[end].timestamp != record.timestamp
+        if last or dice.random() < 0.5:
+            yield SimBatch(
+                record.topic,
+                record.partition,
+                records[begin].offset,
+                record.offset + 1,
+                record.timestamp,
+                records=records[begin:end],
+            )
+            begin = end
+
+
+def read(batch: Batch) -> Reading:
+    reading = Reading([], [])
+    for record in cast(SimBatch, batch).records:
+        if isinstance(record.value, str):
+            reading.unreadable.append(Unreadable(record.offset, 0, record.value))
+        elif record.value is None:
+            reading.ticks += 1
+        else:
+            reading.updates.append((record.offset, *record.value))
+    return reading
 
 
 class SkewedClock:
@@ -176,11 +203,11 @@ class Replica:
 
         await self._publish(land())
 
-    async def dead_letter(self, record: ConsumerRecord[Any, Any], reason: str) -> None:
+    async def dead_letter(self, partition: int, record: Unreadable) -> None:
         await self._pause(self.letters_after_s)
 
         async def land() -> None:
-            self.kafka.partitions[record.partition].letters.add(record.offset)
+            self.kafka.partitions[partition].letters.add(record.offset)
 
         await self._publish(land())
 
@@ -206,7 +233,7 @@ class Replica:
         while True:
             await self._pause(0.5)
             self._polls += 1
-            batch: list[SimRecord] = []
+            batches: list[Batch] = []
             for number in list(self._positions):
                 partition = self.kafka.partitions[number]
                 begin = self._positions[number]
@@ -214,9 +241,9 @@ class Replica:
                 some = partition.records[begin : partition.high]
                 some = some[: self.kafka.dice.randint(1, 20)]
                 self._positions[number] = begin + len(some)
-                batch += some
-            if batch:
-                await self.debounce.on_records(cast(list[ConsumerRecord[Any, Any]], batch))
+                batches += in_batches(some, self.kafka.dice)
+            if batches:
+                await self.debounce.on_batches(batches)
 
     async def _pause(self, most_s: float) -> None:
         await asyncio.sleep(self.kafka.dice.random() * most_s)
