@@ -49,7 +49,7 @@ class Fetched:
         self.batches = MemoryRecords(data)
 
     def has_next(self) -> bool:
-        return self.batches.has_next()
+        return bool(self.batches.has_next())
 
     def size_in_bytes(self) -> int:
         return len(self.data)

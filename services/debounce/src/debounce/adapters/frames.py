@@ -24,10 +24,14 @@ def frames(batch: Batch) -> list[Frame]:
     data, at, base, wanted = batch.data, batch.begin, batch.base_offset, batch.offset
     found: list[Frame] = []
     for _ in range(batch.count):
-        number = data[at]
+        number, following = data[at], data[at + 1]
         at += 1
         if number > 127:
-            number, at = _varint(data, at - 1)
+            if following > 127:
+                number, at = _varint(data, at - 1)
+            else:
+                number += (following << 7) - 128
+                at += 1
         end = at + (number >> 1)
         at += 1
         while data[at] > 127:
@@ -43,10 +47,14 @@ def frames(batch: Batch) -> list[Frame]:
             key_length, at = _varint(data, at - 1)
         if not key_length & 1:
             at += key_length >> 1
-        number = data[at]
+        number, following = data[at], data[at + 1]
         at += 1
         if number > 127:
-            number, at = _varint(data, at - 1)
+            if following > 127:
+                number, at = _varint(data, at - 1)
+            else:
+                number += (following << 7) - 128
+                at += 1
         if offset >= wanted:
             headers_at = at if number & 1 else at + (number >> 1)
             found.append(

@@ -107,6 +107,8 @@ class KafkaPublisher:
                 raise NotPublished("the producer was replaced")
             acknowledged.result()
         except AssertionError as error:
+            # Just added, maybe; by itself aiokafka asks every five minutes how many there are.
+            await producer.client.force_metadata_update()
             raise NotPublished(f"{topic} has no partition {partition}") from error
         except (KafkaError, OSError) as error:
             self._give_up(producer)

@@ -162,11 +162,12 @@ class Quiet:
         """What is due is a prefix of the map, since an entry's time is the log time it was read."""
         settled = []
         pending, in_flight, quiet_ms = self._pending, self._in_flight, self._quiet_ms
+        new = tuple.__new__  # what Settled() comes to, in half the time
         for conversation, (offset, time_ms, updated_at, part_id) in pending.items():
             self._due_ms = due_ms = time_ms + quiet_ms
             if self.log_time_ms < due_ms:
                 break
-            due = Settled(offset, conversation, updated_at, part_id, due_ms)
+            due = new(Settled, (offset, conversation, updated_at, part_id, due_ms))
             in_flight[offset] = due
             settled.append(due)
         for due in settled:
