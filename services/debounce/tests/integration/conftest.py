@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from common.config import KafkaConfig
 from common.events import ConversationUpdated, conversation_key
 from common.topics import create_topics
@@ -145,9 +145,25 @@ class Log:
         finally:
             await admin.close()
 
-    async def start(self, instance: str = "one", *, ahead_s: float = 0, **env: str) -> Replica:
+    async def add_partitions(self, partitions: int) -> None:
+        """While it is written and read: to the settled events first, as the runbook says."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        try:
+            for topic in (self.settled, self.updated):
+                await admin.create_partitions({topic: NewPartitions(partitions)})
+        finally:
+            await admin.close()
+        if self._producer is not None:  # it would find out by itself after five minutes
+            await self._producer.client.force_metadata_update()
+        self.partitions = partitions
+
+    async def start(
+        self, instance: str = "one", *, ahead_s: float = 0, plant: str = "none", **env: str
+    ) -> Replica:
         """One replica more, whose clock is so much ahead."""
-        command = [str(SKEWED), str(ahead_s)] if ahead_s else ["-m", "debounce"]
+        shipped = not ahead_s and plant == "none"
+        command = ["-m", "debounce"] if shipped else [str(SKEWED), str(ahead_s), plant]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *command,
@@ -170,9 +186,11 @@ class Log:
         await replica.started()
         return replica
 
-    async def started(self, instance: str = "one", *, ahead_s: float = 0, **env: str) -> Replica:
+    async def started(
+        self, instance: str = "one", *, ahead_s: float = 0, plant: str = "none", **env: str
+    ) -> Replica:
         """And ready."""
-        replica = await self.start(instance, ahead_s=ahead_s, **env)
+        replica = await self.start(instance, ahead_s=ahead_s, plant=plant, **env)
         await until(replica.ready, f"{instance} is ready")
         return replica
 
@@ -286,6 +304,14 @@ class Log:
 
         await until(done, "everything is settled", within_s)
         return await self.verdict(**how)
+
+    async def until_nothing_more_settles(self, for_s: float) -> None:
+        async def at_rest() -> bool:
+            before = await self.settled_events()
+            await asyncio.sleep(for_s)
+            return before == await self.settled_events()
+
+        await until(at_rest, f"no event for {for_s} s", 2 * DEADLINE_S)
 
     async def read(self, topic: str) -> list[Any]:
         """Everything in it now."""

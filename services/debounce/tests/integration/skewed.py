@@ -1,12 +1,17 @@
-"""`python skewed.py <seconds>`: debounce as shipped, where the clock is wrong by so much."""
+"""`python skewed.py <seconds> <plant>`: debounce where the clock is wrong by so much.
+
+As shipped if the plant is "none"; else with one of the simulation's bugs in it.
+"""
 
 import sys
 from datetime import UTC, datetime, timedelta
 
 from common.clock import SystemClock
 from debounce import app
+from debounce.simulation.plants import PLANTS
 
-AHEAD = timedelta(seconds=float(sys.argv.pop(1)))
+AHEAD, PLANT = timedelta(seconds=float(sys.argv[1])), sys.argv[2]
+del sys.argv[1:]
 
 
 def _now(_: object) -> datetime:
@@ -14,4 +19,5 @@ def _now(_: object) -> datetime:
 
 
 setattr(SystemClock, "now", _now)  # noqa: B010 - assigning a method is no clearer to mypy
-app.main()
+with PLANTS[PLANT]():
+    app.main()

@@ -32,9 +32,9 @@ def model_reads(value: bytes) -> Update | None:
 def we_read(value: bytes | None) -> Update | None:
     reading = read_batch(batch(value))
     assert len(reading.updates) + len(reading.unreadable) == 1
-    for offset, *update in reading.updates:
+    for offset, conversation, updated_at, part_id in reading.updates:
         assert offset == 5
-        return Update(*update)
+        return Update(conversation, updated_at, part_id)
     return None
 
 
