@@ -29,9 +29,9 @@ _log = log.get(__name__)
 
 LOOK_AGAIN_AFTER_S = 1.0
 STOP_TIMEOUT_S = 1.0
-# About 400 settled events. Each partition has one such buffer, and copies of it on their way out;
+# About 200 settled events. Each partition has one such buffer, and copies of it on their way out;
 # larger ones save nothing, and stay below the topic's max.message.bytes (1 MiB) as well.
-BATCH_BYTES = 128 * 1024
+BATCH_BYTES = 64 * 1024
 
 
 async def start(config: DebounceConfig) -> None:

@@ -22,7 +22,7 @@ TICK_LOOK_S: Final = 0.1
 COMMIT_EVERY_S: Final = 0.2  # as often as costs nothing: what was published since may repeat
 LOOK_EVERY_S: Final = 0.5
 SILENT_TOO_LONG_S: Final = 10.0  # an idle partition is answered twice a second
-MOST_IN_FLIGHT: Final = 8_000  # then reading waits: what is in flight may repeat
+MOST_IN_FLIGHT: Final = 4_000  # then reading waits: what is in flight may repeat
 FLUSH_S: Final = 2.0  # with the next one, and closing the clients, less than 5 s after SIGTERM
 LAST_COMMIT_S: Final = 1.0
 

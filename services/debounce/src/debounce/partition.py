@@ -27,7 +27,7 @@ from debounce.ports import (
 
 _log = log.get(__name__)
 
-MOST_AT_ONCE: Final = 500  # settled events offered to one batch; it takes what fits
+MOST_AT_ONCE: Final = 250  # settled events offered to one batch; it takes what fits
 LETTERS_AT_ONCE: Final = 100
 PUBLISH_AGAIN_AFTER_S: Final = 0.5
 
