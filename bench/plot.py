@@ -14,8 +14,9 @@ from matplotlib import pyplot as plt
 NAMES = {
     "lull": "Lull, as shipped",
     "rule": "Lull's rule alone",
-    "streams-processor": "Kafka Streams, Processor",
-    "streams-processor-static": "Kafka Streams, Processor",
+    "streams-processor": "Kafka Streams, Processor (RocksDB)",
+    "streams-processor-memory": "Kafka Streams, Processor (memory)",
+    "streams-processor-static": "Kafka Streams, Processor (RocksDB)",
     "streams-session": "Kafka Streams, session window",
     "quix-key": "quixstreams, session window",
 }
