@@ -28,6 +28,7 @@ SHARED: Final[dict[str, type[BaseSettings]]] = {
     "every service": shared.ServiceConfig,
     "Kafka": shared.KafkaConfig,
     "the quiet period": shared.QuietPeriodConfig,
+    "the activity beside the note": shared.ActivityConfig,
 }
 MARKER: Final = "Generated from the config classes by `make docs`; do not edit."
 
@@ -52,10 +53,11 @@ class Section:
 def sections() -> list[Section]:
     """The shared parts, then one section per service with what is its own."""
     classes = {service: _config_class(service) for service in SERVICES}
+    vendors = [(f"settings ({_title(offer.name)})", offer.variables) for offer in OFFERS]
     parts = [
         Section(
             f"Shared: {title}",
-            tuple(name for name, its in classes.items() if issubclass(its, part)),
+            tuple(name for name, its in [*classes.items(), *vendors] if issubclass(its, part)),
             tuple(_variables(part)),
         )
         for title, part in SHARED.items()
@@ -65,11 +67,15 @@ def sections() -> list[Section]:
         Section(service, (), tuple(_variables(its, leave_out=common_fields)))
         for service, its in classes.items()
     ]
-    vendors = [
-        Section(f"settings, {_title(offer.name)}", (), tuple(_variables(offer.variables)))
+    offers = [
+        Section(
+            f"settings, {_title(offer.name)}",
+            (),
+            tuple(_variables(offer.variables, leave_out=common_fields)),
+        )
         for offer in OFFERS
     ]
-    return [part for part in (*parts, *own, *vendors) if part.variables]
+    return [part for part in (*parts, *own, *offers) if part.variables]
 
 
 def _title(crm: str) -> str:
