@@ -16,7 +16,8 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 import annotated_types
 import deployment
 from common import config as shared
-from common.catalog import apps_of
+from common.catalog import CRMS, apps_of
+from delivery.adapters.crm.unconfirmed import facts_of
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
@@ -230,11 +231,33 @@ def env_example(found: list[Section]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def verified_page() -> str:
+    """What the vendors' pages leave open, and what was seen of it at a live account."""
+    lines = [
+        "# Verified at the vendors",
+        "",
+        "<!-- Generated from `delivery/adapters/crm/facts` by `make docs`; do not edit. -->",
+        "",
+        "No page of a vendor says these for sure, so each stands on the careful side.",
+        "`lull doctor --live <app> --workspace <id>` tries a sandbox account, says what it proved;",
+        "the day is then entered as `proved` in the CRM's file of facts.",
+    ]
+    for crm in CRMS:
+        lines += ["", f"## {_title(crm)}", "", "| fact | meanwhile | source | proved |"]
+        lines += ["|---|---|---|---|"]
+        for fact in facts_of(crm):
+            by = f"not yet (step: {fact.step})" if fact.step else "not yet (by hand)"
+            cells = (fact.what, fact.meanwhile, fact.source, str(fact.proved or by))
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def files() -> dict[Path, str]:
     found = sections()
     return {
         ROOT / "docs" / "configuration.md": configuration_page(found),
         ROOT / ".env.example": env_example(found),
+        ROOT / "docs" / "verified.md": verified_page(),
         **deployment.files(),
     }
 
