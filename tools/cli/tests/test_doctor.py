@@ -1,4 +1,4 @@
-"""`lull doctor`: every step at a simulated account, each fact with its constant, each fault told."""
+"""`lull doctor`: every step at a simulated account, each fact with its constant, each fault."""
 
 import importlib
 import inspect
