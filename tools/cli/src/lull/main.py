@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from lull.doctor.command import doctor
 from lull.topics import topics
 
 app = typer.Typer(
@@ -18,7 +17,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(topics, name="topics")
-app.command()(doctor)
 
 
 def _print_version(wanted: bool) -> None:

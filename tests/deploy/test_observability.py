@@ -1,0 +1,73 @@
+"""Alerts and dashboards: they parse, name only metrics that are exported, and are explained."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import promql_parser
+import pytest
+import yaml
+from demo.product import SERVICES, Product
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).resolve().parents[2]
+OBSERVABILITY = ROOT / "deploy" / "observability"
+SUFFIXES = ("_bucket", "_count", "_sum", "_total", "")
+
+
+def rules() -> list[dict[str, str]]:
+    (group,) = yaml.safe_load((OBSERVABILITY / "rules.yml").read_text())["groups"]
+    found: list[dict[str, str]] = group["rules"]
+    return found
+
+
+def queries() -> dict[str, str]:
+    """Every query, by where it stands."""
+    found = {f"alert {rule['alert']}": rule["expr"] for rule in rules()}
+    board = json.loads((OBSERVABILITY / "grafana/dashboards/lull.json").read_text())
+    for panel in board["panels"]:
+        for number, target in enumerate(panel.get("targets", [])):
+            found[f"panel {panel['title']} {number}"] = target["expr"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[str]]:
+    """The names of all metrics that the running services tell Prometheus of."""
+    product = Product(tmp_path_factory.mktemp("product"), quiet_period_s=5)
+    try:
+        product.start()
+        names: set[str] = set()
+        for service in SERVICES:
+            text = httpx.get(f"{product.health_url(service)}/metrics", trust_env=False).text
+            names |= set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
+        yield names
+    finally:
+        product.stop()
+
+
+def test_every_query_parses() -> None:
+    for where, query in queries().items():
+        try:
+            promql_parser.parse(query)
+        except ValueError as error:
+            pytest.fail(f"{where}: {error}")
+
+
+def test_every_metric_of_a_query_is_exported_by_a_running_service(exported: set[str]) -> None:
+    known = {f"{name}{suffix}" for name in exported for suffix in SUFFIXES}
+    for where, query in queries().items():
+        named = set(re.findall(r"\blull_[a-z_]+", query))
+        assert named <= known, where
+
+
+def test_every_alert_says_how_bad_it_is_and_has_its_section_in_the_runbook() -> None:
+    runbook = (ROOT / "docs/runbook.md").read_text()
+    sections = set(re.findall(r"^### (\S+)$", runbook, re.MULTILINE))
+    for rule in rules():
+        assert rule["labels"]["severity"] in ("page", "ticket")  # type: ignore[index]
+        assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"  # type: ignore[index]
+    assert sections == {rule["alert"] for rule in rules()}
