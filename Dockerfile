@@ -34,8 +34,10 @@ COPY services/settings services/settings
 RUN /build/bin/assemble settings libs/common services/settings
 
 FROM build AS build-operator
+COPY services/delivery services/delivery
+COPY services/settings services/settings
 COPY tools/cli tools/cli
-RUN /build/bin/assemble operator libs/common tools/cli
+RUN /build/bin/assemble operator libs/common services/delivery services/settings tools/cli
 
 FROM build AS build-simulators
 COPY tools/simulators tools/simulators

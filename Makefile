@@ -26,7 +26,7 @@ $(VENV)/.installed: requirements/dev.txt requirements/uv.txt $(PACKAGES:%=%/pypr
 	@touch $@
 
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-          --no-emit-find-links --custom-compile-command "make lock" $(foreach p,common devstack simulators,--no-emit-package lull-$(p))
+          --no-emit-find-links --custom-compile-command "make lock" $(foreach p,common delivery devstack settings simulators,--no-emit-package lull-$(p))
 lock: ## Write requirements/*.txt anew (the only way a version changes)
 	@test -x $(UV) || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
 	@echo uv | $(COMPILE) - -o requirements/uv.txt

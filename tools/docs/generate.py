@@ -16,7 +16,8 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 import annotated_types
 import deployment
 from common import config as shared
-from common.catalog import apps_of
+from common.catalog import CRMS, apps_of
+from delivery.adapters.crm.unconfirmed import facts_of
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
@@ -28,6 +29,7 @@ SHARED: Final[dict[str, type[BaseSettings]]] = {
     "every service": shared.ServiceConfig,
     "Kafka": shared.KafkaConfig,
     "the quiet period": shared.QuietPeriodConfig,
+    "the activity beside the note": shared.ActivityConfig,
 }
 MARKER: Final = "Generated from the config classes by `make docs`; do not edit."
 
@@ -52,10 +54,11 @@ class Section:
 def sections() -> list[Section]:
     """The shared parts, then one section per service with what is its own."""
     classes = {service: _config_class(service) for service in SERVICES}
+    vendors = [(f"settings ({_title(offer.name)})", offer.variables) for offer in OFFERS]
     parts = [
         Section(
             f"Shared: {title}",
-            tuple(name for name, its in classes.items() if issubclass(its, part)),
+            tuple(name for name, its in [*classes.items(), *vendors] if issubclass(its, part)),
             tuple(_variables(part)),
         )
         for title, part in SHARED.items()
@@ -65,11 +68,15 @@ def sections() -> list[Section]:
         Section(service, (), tuple(_variables(its, leave_out=common_fields)))
         for service, its in classes.items()
     ]
-    vendors = [
-        Section(f"settings, {_title(offer.name)}", (), tuple(_variables(offer.variables)))
+    offers = [
+        Section(
+            f"settings, {_title(offer.name)}",
+            (),
+            tuple(_variables(offer.variables, leave_out=common_fields)),
+        )
         for offer in OFFERS
     ]
-    return [part for part in (*parts, *own, *vendors) if part.variables]
+    return [part for part in (*parts, *own, *offers) if part.variables]
 
 
 def _title(crm: str) -> str:
@@ -224,11 +231,33 @@ def env_example(found: list[Section]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def verified_page() -> str:
+    """What the vendors' pages leave open, and what was seen of it at a live account."""
+    lines = [
+        "# Verified at the vendors",
+        "",
+        "<!-- Generated from `delivery/adapters/crm/facts` by `make docs`; do not edit. -->",
+        "",
+        "No page of a vendor says these for sure, so each stands on the careful side.",
+        "`lull doctor --live <app> --workspace <id>` tries a sandbox account, says what it proved;",
+        "the day is then entered as `proved` in the CRM's file of facts.",
+    ]
+    for crm in CRMS:
+        lines += ["", f"## {_title(crm)}", "", "| fact | meanwhile | source | proved |"]
+        lines += ["|---|---|---|---|"]
+        for fact in facts_of(crm):
+            by = f"not yet (step: {fact.step})" if fact.step else "not yet (by hand)"
+            cells = (fact.what, fact.meanwhile, fact.source, str(fact.proved or by))
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def files() -> dict[Path, str]:
     found = sections()
     return {
         ROOT / "docs" / "configuration.md": configuration_page(found),
         ROOT / ".env.example": env_example(found),
+        ROOT / "docs" / "verified.md": verified_page(),
         **deployment.files(),
     }
 

@@ -117,6 +117,23 @@ class KafkaConfig(Variables):
     )
 
 
+class ActivityConfig(Variables):
+    """The Activity beside the note, where a CRM gets one (R5): Pipedrive's."""
+
+    activity_type: str = Field(
+        "task",
+        pattern=r"^[A-Za-z0-9_-]{1,100}$",
+        description="Type of the activity: its key in the account's own list of activity types.",
+    )
+    activity_done: bool = Field(
+        True, description="Whether an activity is made as done, so that it is on nobody's list."
+    )
+    activity_policy: Literal["update", "new"] = Field(
+        "update",
+        description="One activity per conversation, kept up to date, or a new one each time.",
+    )
+
+
 class QuietPeriodConfig(Variables):
     quiet_period_s: float = Field(
         900.0,

@@ -118,13 +118,14 @@ async def serve_delivery(config: DeliveryConfig) -> None:
         ),
         look_again_after=tuple(timedelta(seconds=s) for s in config.delivery_look_again_s),
         several_persons=config.delivery_several_persons,
+        activity_policy=config.activity_policy,
         random=random.random,
     )
     owners = Owners()
     loops: dict[str, LoopBody] = {}
     consumers: list[SettledConsumer] = []
     deliveries: list[Delivery] = []
-    crms = {name: crm_for(name) for name in config.delivery_crms}
+    crms = {name: crm_for(name, config) for name in config.delivery_crms}
     peers = {name: health.peer(name) for name in ("settings", "intercom", *crms)}
     for name in ("intercom", *crms):
         peers[name].missing("not called yet")

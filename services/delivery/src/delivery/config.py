@@ -4,7 +4,14 @@ from datetime import timedelta
 from typing import Literal, Self
 
 from common.catalog import CRMS
-from common.config import CommaSeparated, KafkaConfig, QuietPeriodConfig, SecondsList, ServiceConfig
+from common.config import (
+    ActivityConfig,
+    CommaSeparated,
+    KafkaConfig,
+    QuietPeriodConfig,
+    SecondsList,
+    ServiceConfig,
+)
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 
@@ -17,7 +24,7 @@ class MigrationConfig(ServiceConfig):
     )
 
 
-class DeliveryConfig(MigrationConfig, KafkaConfig, QuietPeriodConfig):
+class DeliveryConfig(MigrationConfig, KafkaConfig, QuietPeriodConfig, ActivityConfig):
     delivery_host: str = Field(
         "127.0.0.1", description="Address of delivery's internal API; keep it internal."
     )

@@ -37,10 +37,9 @@ async def heal(needs: Needs, working: Working) -> None:
         else:
             access = await needs.settings.crm_access(working.row.key.workspace_id, app)
             persons = await _persons(needs, access, known)
-            for period in periods_to_look_at(known):
-                known = await _heal(needs, working, access, known, "note", persons, period)
-            if needs.crm.has_activity:
-                known = await _heal(needs, working, access, known, "activity", persons, None)
+            for kind in _KINDS if needs.crm.has_activity else _KINDS[:1]:
+                for period in periods_to_look_at(known, kind):
+                    known = await _heal(needs, working, access, known, kind, persons, period)
             known = replace(known, heal_periods=(), heal_persons=())
     except (RetryLater, TokenRejected, ReconnectNeeded, GiveUp, Gone) as error:
         _log.warning("delivery.healing_postponed", error=type(error).__name__)

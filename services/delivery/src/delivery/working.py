@@ -43,6 +43,7 @@ class Limits:
         timedelta(seconds=35),
     )
     several_persons: Literal["none", "lowest_id"] = "none"
+    activity_policy: Literal["update", "new"] = "update"
     monotonic: Callable[[], float] = time.monotonic
     random: Callable[[], float] = lambda: 0.5
 

@@ -41,7 +41,9 @@ class Writing:
         verdict = await noting.run()
         if not activity or working.known.note is None:
             return verdict
-        accompanying = Accompanying(talk, rendering, self.persons, sending, probing)
+        accompanying = Accompanying(
+            talk, self._activity_period, rendering, self.persons, sending, probing
+        )
         try:
             await accompanying.run()
         except Gone:
@@ -68,5 +70,11 @@ class Writing:
     @property
     def _period(self) -> int | None:
         if self.working.installation.note_policy == "update":
+            return None
+        return period_of(self.conversation, self.needs.limits.quiet_period)
+
+    @property
+    def _activity_period(self) -> int | None:
+        if self.needs.limits.activity_policy == "update":
             return None
         return period_of(self.conversation, self.needs.limits.quiet_period)

@@ -1,11 +1,13 @@
 """Pipedrive's Activity (R5): fit for the customer's own automations."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from delivery.adapters.crm.activity import Activities
 from delivery.domain.block import carries
 from delivery.domain.note import Marker
-from delivery.ports import Gone, UnknownEnd
+from delivery.ports import GiveUp, Gone, UnknownEnd
 
 MARKER = Marker("wk1", "12")
 
@@ -52,6 +54,43 @@ async def test_an_update_is_one_event_on_the_same_activity(pipedrive: Any, make_
     assert "Bye" in activity["body"]
     calls = pipedrive.control.account("pipedrive", pipedrive.account)["calls"]
     assert (calls["activity.create"], calls["activity.update"]) == (1, 1)
+    assert events(pipedrive) == ["activity.added", "activity.updated"]
+
+
+def events(pipedrive: Any) -> list[str]:
+    """What would start the customer's automations, in order."""
+    account = pipedrive.control.account("pipedrive", pipedrive.account)
+    return [event["event"] for event in account["events"]]
+
+
+async def test_whether_people_have_done_it_is_theirs_after_it_was_made(
+    pipedrive: Any, make_note: Any
+) -> None:
+    ada = pipedrive.add_person(email="ada@example.com")
+    pipedrive.crm.activities = Activities("call", done=False)
+    made = await create(pipedrive, ada, make_note())
+    [activity] = activities(pipedrive)
+    assert (activity["type"], activity["done"]) == ("call", False)
+    note = make_note(text="Bye")
+    await pipedrive.crm.update_activity(pipedrive.access, made, note.body, note, pipedrive.deadline)
+    [activity] = activities(pipedrive)
+    assert (activity["type"], activity["done"]) == ("call", False)
+
+
+async def test_a_type_that_the_account_lacks_is_refused_for_good(
+    pipedrive: Any, make_note: Any
+) -> None:
+    ada = pipedrive.add_person(email="ada@example.com")
+    pipedrive.crm.activities = Activities("demo_call")
+    with pytest.raises(GiveUp):
+        await create(pipedrive, ada, make_note())
+
+
+async def test_the_assignee_owns_the_activity(pipedrive: Any, make_note: Any) -> None:
+    ada = pipedrive.add_person(email="ada@example.com")
+    await create(pipedrive, ada, replace(make_note(), owner_id="9"))
+    [activity] = activities(pipedrive)
+    assert activity["extra"]["owner_id"] == 9
 
 
 async def test_an_activity_of_unknown_end_is_found_by_a_probe(

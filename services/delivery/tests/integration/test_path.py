@@ -51,6 +51,17 @@ async def test_pipedrive_gets_a_note_and_an_activity_kept_up_to_date(pipedrive: 
     (note,), (activity,) = pipedrive.notes(talk), pipedrive.activities(talk)
     assert "One more question" in note["body"]
     assert "One more question" in activity["body"]
+    talk.reply("<p>And a last one</p>")
+    await talk.settle()
+    await talk.settle()  # said twice
+    await talk.outcome("updated")
+    # What an automation in the CRM sees: one added event, then one for each quiet period.
+    happened = pipedrive.world.control.account("pipedrive", pipedrive.account)["events"]
+    assert [(event["event"], event["id"]) for event in happened] == [
+        ("activity.added", activity["id"]),
+        ("activity.updated", activity["id"]),
+        ("activity.updated", activity["id"]),
+    ]
 
 
 @pytest.mark.parametrize("app", ["keap", "salesloft"])

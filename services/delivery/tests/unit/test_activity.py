@@ -71,7 +71,9 @@ class Cleared(Sending):
         pass
 
 
-def accompanying(crm: Crm, said: Sequence[Update] = (OLDER, NEWER)) -> Accompanying:
+def accompanying(
+    crm: Crm, said: Sequence[Update] = (OLDER, NEWER), period: int | None = None
+) -> Accompanying:
     messages = tuple(
         Message(u.part_id, u.updated_at, "user", "Ada", f"said {u.part_id}", (), False, u)
         for u in said
@@ -83,7 +85,7 @@ def accompanying(crm: Crm, said: Sequence[Update] = (OLDER, NEWER)) -> Accompany
     rendering = Rendering(opened.crm, talk, "https://app/x", "UTC")
     sending = Cleared(opened, opened, access)
     probing = Probing(sending, opened, talk)
-    return Accompanying(talk, rendering, opened, sending, probing)
+    return Accompanying(talk, period, rendering, opened, sending, probing)
 
 
 def made_before(crm: Crm) -> None:
@@ -130,3 +132,25 @@ async def test_one_that_is_deleted_just_before_the_update_is_left_deleted() -> N
     await work.run()
     assert (crm.made, work.sending.working.rewrote) == (0, False)
     assert work.sending.working.known.activity == Written("11", None, NEWER)
+
+
+async def test_under_policy_new_the_same_period_is_brought_up_to_date() -> None:
+    crm = Crm()
+    work = accompanying(crm, period=OLDER.part_id)
+    crm.activities["11"] = work.rendering.note(OLDER.part_id).body.replace("said 8", "said less")
+    work.sending.working.known = replace(
+        work.sending.working.known, activity=Written("11", OLDER.part_id, OLDER)
+    )
+    await work.run()
+    assert crm.made == 0
+    assert f"said {NEWER.part_id}" in crm.activities["11"]
+
+
+async def test_a_removal_updates_the_last_activity_and_makes_none() -> None:
+    crm = Crm()
+    made_before(crm)
+    work = accompanying(crm, period=NEWER.part_id)
+    opened: Any = work.sending.working
+    opened.only_removal = True
+    await work.run()
+    assert (crm.made, work.sending.working.rewrote) == (0, True)

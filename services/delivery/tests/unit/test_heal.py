@@ -60,4 +60,4 @@ def test_it_is_looked_for_wherever_a_create_may_have_gone() -> None:
         heal_periods=(3, None),
     )
     assert persons_to_look_at(known) == ["501", "502", "503"]
-    assert periods_to_look_at(known) == [8, 3, None]
+    assert periods_to_look_at(known, "note") == [8, 3, None]

@@ -1,8 +1,9 @@
 """Note and activity of one attempt: what happens to the person between the two."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
+import pytest
 from common.eligibility import Installation
 from common.events import Trigger
 from common.outcomes import Outcome
@@ -72,6 +73,9 @@ class World:
     async def create_note(self, _: CrmAccess, person: str, note: Note, __: timedelta) -> str:
         return self._made(self.notes, person, note)
 
+    async def activity(self, *_: object) -> None:
+        return None
+
     async def create_activity(self, _: CrmAccess, person: str, note: Note, __: timedelta) -> str:
         return self._made(self.activities, person, note)
 
@@ -93,10 +97,16 @@ class World:
         return INSTALLATION
 
 
-def writing(world: World, known: Known) -> Writing:
+def writing(
+    world: World, known: Known, activity_policy: Literal["update", "new"] = "update"
+) -> Writing:
     opened: Any = world
     limits = Limits(
-        timedelta(minutes=15), timedelta(seconds=20), Schedule(), monotonic=lambda: 100.0
+        timedelta(minutes=15),
+        timedelta(seconds=20),
+        Schedule(),
+        activity_policy=activity_policy,
+        monotonic=lambda: 100.0,
     )
     needs = Needs(opened, opened, opened, opened, lambda *_: "https://app/x", limits)
     request = Request(1, Trigger.QUIET, "pipedrive", NOW, SAID)
@@ -137,3 +147,19 @@ async def test_a_note_that_moved_with_its_merged_person_stays_the_one() -> None:
     assert world.notes == {"n1": "502"}
     assert list(world.activities.values()) == ["502"]
     assert second.working.known.person_id == "502"
+
+
+@pytest.mark.parametrize("policy", ["update", "new"])
+async def test_under_policy_new_each_period_has_an_activity_of_its_own(policy: Any) -> None:
+    world = World("501", merges=False)
+    before = Update(SAID.updated_at - timedelta(days=1), 0)
+    known = Known("501", Written("n1", None, SAID), Written("a1", 0, before))
+    world.bodies |= {"n1": "", "a1": ""}
+    work = writing(world, known, policy)
+    await work.write(activity=True)
+    made = [world.bodies[one] for one in world.activities]
+    assert len(made) == (policy == "new")
+    assert all("[lull wk1/1/1]" in body for body in made)
+    activity = work.working.known.activity
+    assert activity is not None
+    assert (activity.period, activity.through) == ((1 if policy == "new" else 0), SAID)

@@ -1,7 +1,7 @@
 """What the handlers need, in our words: nothing inside knows a vendor's field or a database row."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -72,6 +72,7 @@ class CrmGrant:
     account_id: str
     user_id: str | None  # our connection's own user there
     api_base: str
+    warning: str | None = None  # a sentence for the admin: connected, but something is amiss
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,10 @@ class Departure:
 
 @dataclass(frozen=True, slots=True)
 class CrmConnection(CrmGrant):
-    state: ConnectionState
-    token_version: int  # grows with each stored pair: tells a newer pair from the one that was read
+    state: ConnectionState = field(kw_only=True)
+    token_version: int = field(
+        kw_only=True
+    )  # grows with each stored pair: tells a newer pair from the one that was read
 
 
 @dataclass(frozen=True, slots=True)

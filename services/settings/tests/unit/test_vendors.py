@@ -26,6 +26,10 @@ GRANT = {
     "user_id": 9,
     "api_domain": "https://acme.pipedrive.com",
 }
+TYPES = httpx.Response(
+    200,
+    json={"data": [{"key_string": name, "active_flag": True} for name in ("task", "call")]},
+)
 
 
 def common(answer: Answer) -> dict[str, Any]:
@@ -55,6 +59,7 @@ def pipedrive(answer: Answer) -> Pipedrive:
         **common(answer),
         oauth_url="https://oauth.pipedrive.com",
         api_hosts=(".pipedrive.com",),
+        activity_type="task",
     )
 
 
@@ -100,19 +105,36 @@ async def test_hubspots_secret_goes_in_the_body_and_a_kept_refresh_token_stays()
     assert tokens.expires_at == NOW + timedelta(seconds=1800)
 
 
-async def test_pipedrive_names_our_client_by_basic_and_the_company_by_users_me() -> None:
+@pytest.mark.parametrize(
+    ("types", "warned"),
+    [
+        (TYPES, False),
+        (httpx.Response(200, json={"data": TYPES.json()["data"][1:]}), True),
+        (httpx.Response(200, json={"data": [{"key_string": "task", "active_flag": False}]}), True),
+        (httpx.Response(403, json={"success": False}), False),
+    ],
+)
+async def test_pipedrive_names_our_client_by_basic_and_the_company_by_users_me(
+    types: httpx.Response, warned: bool
+) -> None:
+    """An activity type that the company lacks is told at once; that it cannot be read is not."""
+
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.host == "oauth.pipedrive.com":
             assert request.headers["authorization"] == "Basic b3VyLWlkOm91ci1zZWNyZXQ="
             assert b"client_secret" not in request.content
             return httpx.Response(200, json=GRANT)
-        assert str(request.url) == "https://acme.pipedrive.com/api/v1/users/me"
         assert request.headers["authorization"] == "Bearer new-access"
+        if request.url.path == "/api/v1/activityTypes":
+            return types
+        assert str(request.url) == "https://acme.pipedrive.com/api/v1/users/me"
         return httpx.Response(200, json={"success": True, "data": {"id": 7, "company_id": 99}})
 
     grant = await pipedrive(answer).exchange("code", "https://x.example/cb", None)
     assert (grant.account_id, grant.user_id) == ("99", "7")
     assert grant.api_base == "https://acme.pipedrive.com"
+    assert (grant.warning is not None) is warned
+    assert not warned or "'task'" in str(grant.warning)
 
 
 async def test_no_token_is_sent_to_a_host_that_pipedrive_may_not_name() -> None:

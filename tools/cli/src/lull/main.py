@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lull.doctor.command import doctor
 from lull.topics import topics
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(topics, name="topics")
+app.command()(doctor)
 
 
 def _print_version(wanted: bool) -> None:

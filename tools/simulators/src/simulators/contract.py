@@ -196,8 +196,8 @@ def _as_typed(text: str, kind: str | None) -> object:
             return int(text)
         except ValueError:
             return text
-    if kind == "boolean" and text in ("true", "false"):
-        return text == "true"
+    if kind == "boolean" and text.lower() in ("true", "false"):
+        return text.lower() == "true"  # HubSpot's own client writes `True`
     if kind == "array":
         return text.split(",")
     return text

@@ -159,6 +159,7 @@ class CrmAccount:
         self.activities: dict[str, Activity] = {}
         self.deals: dict[str, Deal] = {}
         self.calls: Counter[str] = Counter()
+        self.events: list[Json] = []  # what an automation in the CRM would be started by
         self.search_lag_s: float | None = None
         self.token_lifetime_s: float | None = None
         self._ids = ids
@@ -167,6 +168,10 @@ class CrmAccount:
         """One that no record of any kind has, also where ids were given by hand."""
         kinds = (self.persons, self.notes, self.activities, self.deals)
         return next(i for i in map(str, self._ids) if not any(i in kind for kind in kinds))
+
+    def happened(self, event: str, record: Record, now: float) -> None:
+        """E.g. `activity.added`, `activity.updated`."""
+        self.events.append({"event": event, "id": record.id, "at": now})
 
     def first_user(self) -> str:
         return next(iter(self.users))
@@ -295,6 +300,7 @@ class CrmAccount:
             "activities": [a.view() for a in self.activities.values()],
             "deals": [d.view() for d in self.deals.values()],
             "calls": dict(self.calls),
+            "events": list(self.events),
         }
 
 

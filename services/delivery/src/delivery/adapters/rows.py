@@ -26,7 +26,8 @@ COLUMNS = """
     id, workspace_id, conversation_id, crm, crm_account, wanted, taken, done, open_requests,
     seen_actions, answered_through_at, answered_through_part, not_before_quiet, not_before_retry,
     waiting, reason, attempts, failing_since, looks, person_id, note_id, note_period,
-    note_through_at, note_through_part, activity_id, activity_through_at, activity_through_part,
+    note_through_at, note_through_part, activity_id, activity_period,
+    activity_through_at, activity_through_part,
     unknown_write, unknown_activity, lost, lost_through_at, lost_through_part, handed_over, heal_at,
     heal_periods, heal_persons, note_sure_at, activity_sure_at,
     (SELECT max(before) FROM ledger_distrust) AS distrust_before,
@@ -118,6 +119,7 @@ def known_columns(known: Known) -> dict[str, Any]:
         "note_period": note.period if note else None,
         **_update_columns("note_through", note.through if note else None),
         "activity_id": activity.id if activity else None,
+        "activity_period": activity.period if activity else None,
         **_update_columns("activity_through", activity.through if activity else None),
         "unknown_write": _unknown_json(known.unknown_note),
         "unknown_activity": _unknown_json(known.unknown_activity),
@@ -138,7 +140,9 @@ def _known(record: Mapping[str, Any]) -> Known:
         note=Written(record["note_id"], record["note_period"], _update(record, "note_through"))
         if record["note_id"]
         else None,
-        activity=Written(record["activity_id"], None, _update(record, "activity_through"))
+        activity=Written(
+            record["activity_id"], record["activity_period"], _update(record, "activity_through")
+        )
         if record["activity_id"]
         else None,
         unknown_note=_unknown(record["unknown_write"]),

@@ -16,9 +16,10 @@ def persons_to_look_at(known: Known) -> list[str]:
     return list(dict.fromkeys((*recorded, *unknown, *known.heal_persons)))
 
 
-def periods_to_look_at(known: Known) -> list[int | None]:
-    """That of the recorded note (policy `update`: None), and those with an unknown end before."""
-    now = known.note.period if known.note else None
+def periods_to_look_at(known: Known, kind: Kind) -> list[int | None]:
+    """That of the recorded one (policy `update`: None), and those with an unknown end before."""
+    recorded = known.record(kind)
+    now = recorded.period if recorded else None
     return list(dict.fromkeys((now, *known.heal_periods)))
 
 

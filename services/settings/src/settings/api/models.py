@@ -188,6 +188,7 @@ class AppView(BaseModel):
     time_zone: str | None = Field(description="null: the workspace's")
     crm_account: str = Field(examples=["42001"])
     connection: ConnectionState
+    warning: str | None = Field(description="what is amiss with the account, for its admin to mend")
     app_users: list[AppUserView]
 
     @classmethod
@@ -207,7 +208,10 @@ class WorkspaceConnected(BaseModel):
 
 
 class AppConnected(BaseModel):
+    """`warning`: connected, but something is amiss that the admin can mend."""
+
     workspace_id: str = Field(examples=["wk9demo1"])
     app: str = Field(examples=["hubspot"])
     crm_account: str = Field(examples=["42001"])
     did: Literal["installed", "reinstalled", "reconnected"]
+    warning: str | None = None

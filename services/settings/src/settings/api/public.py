@@ -144,6 +144,7 @@ def _callbacks(connections: Connections, leaving: Leaving) -> APIRouter:
             app=connected.app,
             crm_account=connected.account_id,
             did=connected.did.value,
+            warning=connected.warning,
         )
 
     @router.delete("/callback/{crm}", status_code=204, responses=problems(401))

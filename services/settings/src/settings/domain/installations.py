@@ -54,6 +54,7 @@ class InstalledApp:
     time_zone: str | None  # None: the workspace's
     crm_account: str
     connection: ConnectionState
+    warning: str | None  # what is amiss with the account, for its admin to mend
     app_users: tuple[AppUser, ...]
 
 

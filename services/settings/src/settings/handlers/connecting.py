@@ -76,6 +76,7 @@ class Connected:
     app: str
     account_id: str
     did: Connecting
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ class Connections:
             Change(f"teammate:{workspace.admin_id}", self.clock.now()),
         )
         _log.info("app.connected", workspace=workspace_id, app=app, did=did)
-        return Connected(workspace_id, app, grant.account_id, did)
+        return Connected(workspace_id, app, grant.account_id, did, grant.warning)
 
     def _crm(self, app: str) -> CrmVendor:
         known = APPS.get(app)

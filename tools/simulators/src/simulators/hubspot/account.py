@@ -35,7 +35,7 @@ def _owners(call: Call, caller: Caller) -> Response:
     """An owner's id is not the user's: whoever mixes them up is refused when writing it."""
     wanted = call.query.get("email")
     users = [u for u in caller.account.users.values() if wanted in (None, u.email)]
-    archived = call.query.get("archived") == "true"
+    archived = call.query.get("archived", "").lower() == "true"
     return answer({"results": [] if archived else [_owner(user) for user in users]})
 
 

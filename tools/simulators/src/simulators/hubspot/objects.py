@@ -56,7 +56,7 @@ def find(account: HubSpotAccount, kind: str, object_id: str, *, archived: bool =
 
 def find_by(call: Call, account: HubSpotAccount, kind: str) -> Record:
     object_id, property_name = call.params["id"], call.query.get("idProperty")
-    archived = call.query.get("archived") == "true"
+    archived = call.query.get("archived", "").lower() == "true"
     if property_name is None or property_name == "hs_object_id":
         return find(account, kind, object_id, archived=archived)
     if kind != "contacts" or property_name != "email":
@@ -99,7 +99,7 @@ def create(
 @routes.on("GET", OBJECTS)
 def _list(call: Call, caller: Caller) -> Response:
     kind = kind_in(call)
-    archived = call.query.get("archived") == "true"
+    archived = call.query.get("archived", "").lower() == "true"
     records = [r for r in caller.account.records(kind).values() if r.deleted is archived]
     limit, after = int(call.query.get("limit", "10")), int(call.query.get("after", "0"))
     if not 1 <= limit <= 100:

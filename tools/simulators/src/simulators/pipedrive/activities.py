@@ -53,6 +53,7 @@ def _create_activity(call: Call, caller: Caller) -> Response:
     )
     account.activities[activity.id] = activity
     account.calls["activity.create"] += 1
+    account.happened("activity.added", activity, call.now)
     return answer({"success": True, "data": _activity_json(activity)})
 
 
@@ -79,6 +80,7 @@ def _change_activity(call: Call, caller: Caller) -> Response:
     activity.extra |= _kept(body)
     activity.touch(call.now, "api")
     account.calls["activity.update"] += 1
+    account.happened("activity.updated", activity, call.now)
     return answer({"success": True, "data": _activity_json(activity)})
 
 

@@ -4,7 +4,9 @@ import importlib
 from typing import Final
 
 from common.catalog import CRMS
+from common.config import ActivityConfig
 
+from delivery.adapters.crm.activity import Activities, HttpActivityCrm
 from delivery.adapters.crm.base import HttpCrm
 
 
@@ -17,6 +19,15 @@ def adapter_of(name: str) -> type[HttpCrm]:
 _ADAPTERS: Final[dict[str, type[HttpCrm]]] = {name: adapter_of(name) for name in CRMS}
 
 
-def crm_for(name: str) -> HttpCrm:
-    """A new adapter with a client of its own, to be closed with `aclose()`."""
-    return _ADAPTERS[name]()
+def crm_for(name: str, activities: ActivityConfig | None = None) -> HttpCrm:
+    """A new adapter with a client of its own, to be closed with `aclose()`.
+
+    Args:
+        name: the catalog's.
+        activities: how they are made, for a CRM that gets one beside the note.
+
+    """
+    crm = _ADAPTERS[name]()
+    if activities is not None and isinstance(crm, HttpActivityCrm):
+        crm.activities = Activities(activities.activity_type, done=activities.activity_done)
+    return crm

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from delivery.adapters.calls import Deadline, shape
@@ -11,8 +12,17 @@ from delivery.domain.rates import Call
 from delivery.ports import CrmAccess
 
 
+@dataclass(frozen=True, slots=True)
+class Activities:
+    """How they are made; only the account itself says which types there are."""
+
+    type: str = "task"
+    done: bool = True
+
+
 class HttpActivityCrm(HttpCrm):
     has_activity = True
+    activities = Activities()
 
     @abstractmethod
     def activity_path(self, activity_id: str) -> str: ...

@@ -36,7 +36,6 @@ from delivery.domain.note import Marker, Note, StoredNote
 from delivery.domain.rates import Call, RateLimit, Scope, Told
 from delivery.ports import CrmAccess, GiveUp, PersonState
 
-ACTIVITY_TYPE: Final = "task"  # has to be among the account's own types
 # About 100 KB by the pages (older ones: 3 MB); how an excess is answered is unconfirmed.
 NOTE_MAX_BYTES: Final = 90_000
 NOTE_REFUSED_BYTES: Final = 100_000  # people's text around ours may fill up to here
@@ -60,12 +59,6 @@ class Pipedrive(PipedriveRecords, HttpActivityCrm):
         RateLimit("daily", Scope.TENANT, 30_000, timedelta(days=1), TOKENS, otherwise=20),
     )
     rate_limit_wait = timedelta(seconds=2)  # the burst window
-
-    def __init__(
-        self, client: httpx.AsyncClient | None = None, activity_type: str = ACTIVITY_TYPE
-    ) -> None:
-        super().__init__(client)
-        self._activity_type = activity_type
 
     def person_path(self, person_id: str) -> str:
         return f"{PERSONS}/{number(person_id)}"
@@ -95,7 +88,8 @@ class Pipedrive(PipedriveRecords, HttpActivityCrm):
         return self.note_in(found)
 
     def new_activity(self, person_id: str, note: Note) -> tuple[str, Json]:
-        made = {**_activity(note.body, note), "type": self._activity_type}
+        made = {**_activity(note.body, note), "type": self.activities.type}
+        made["done"] = self.activities.done  # only now: later on it is the people's own
         return ACTIVITIES, made | participants(person_id) | owned_by(note.owner_id)
 
     def changed_activity(self, body: str, note: Note) -> tuple[str, Json]:
@@ -188,7 +182,7 @@ def _note(body: str, note: Note) -> Json:
 
 
 def _activity(body: str, note: Note) -> Json:
-    return {"subject": note.subject, "note": body, "done": True, **due(note.written_for)}
+    return {"subject": note.subject, "note": body, **due(note.written_for)}
 
 
 def _stored(data: Json) -> StoredNote:

@@ -111,10 +111,10 @@ class PostgresConnections:
     ) -> None:
         access, refresh = self._sealed(workspace_id, app, grant.tokens)
         await connection.execute(
-            f"INSERT INTO connections AS c (workspace_id, app, {_CRM_COLUMNS})"  # noqa: S608
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'connected', 1)"
+            f"INSERT INTO connections AS c (workspace_id, app, {_CRM_COLUMNS}, warning)"  # noqa: S608
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'connected', 1, $10)"
             " ON CONFLICT (workspace_id, app) DO UPDATE SET account_id = excluded.account_id,"
-            " user_id = excluded.user_id, api_base = excluded.api_base,"
+            " user_id = excluded.user_id, api_base = excluded.api_base, warning = excluded.warning,"
             " access_token = excluded.access_token, refresh_token = excluded.refresh_token,"
             " obtained_at = excluded.obtained_at, expires_at = excluded.expires_at,"
             " state = 'connected', token_version = c.token_version + 1,"
@@ -128,6 +128,7 @@ class PostgresConnections:
             refresh,
             grant.tokens.obtained_at,
             grant.tokens.expires_at,
+            grant.warning,
         )
 
     async def crm_connection(self, workspace_id: str, app: str) -> CrmConnection:

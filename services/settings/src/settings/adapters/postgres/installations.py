@@ -48,6 +48,7 @@ SELECT w.workspace_id AS id, w.region, w.name, w.time_zone, w.admin_id, t.state 
 _APPS = """
 SELECT i.app, i.version, i.installed_at, i.installed_by, i.transcript_sync, i.note_policy,
        i.all_conversations, i.time_zone, c.account_id AS crm_account, c.state AS connection,
+       c.warning,
        ARRAY(SELECT (u.teammate_id, u.paused) FROM app_users u
               WHERE u.workspace_id = i.workspace_id AND u.app = i.app ORDER BY u.teammate_id)
          AS app_users

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
-from common.config import CommaSeparated
+from common import log
+from common.config import ActivityConfig, CommaSeparated
 from pydantic import Field, SecretStr
 
 from settings.adapters.vendors.base import Client, Offer, Vendor, VendorVariables, bearer_token
@@ -21,8 +22,10 @@ from settings.domain.hosts import allowed_api_base
 from settings.domain.tokens import Tokens
 from settings.ports import CrmGrant, Departure, VendorUnavailable
 
+_log = log.get(__name__)
 
-class PipedriveVariables(VendorVariables):
+
+class PipedriveVariables(VendorVariables, ActivityConfig):
     pipedrive_client_id: str | None = Field(
         None,
         description="Client id of our Pipedrive app; without it Pipedrive cannot be connected.",
@@ -47,6 +50,7 @@ class PipedriveVariables(VendorVariables):
 class Pipedrive(Vendor):
     oauth_url: str
     api_hosts: tuple[str, ...]
+    activity_type: str
 
     name: ClassVar[str] = "pipedrive"
 
@@ -74,7 +78,28 @@ class Pipedrive(Vendor):
         tokens = self._tokens(answer, asked_at)
         me = (await self._get(f"{api_base}/api/v1/users/me", tokens.access_token)).get("data")
         company, user = _ids(me)
-        return CrmGrant(tokens=tokens, account_id=company, user_id=user, api_base=api_base)
+        warning = await self._warning(api_base, tokens.access_token)
+        return CrmGrant(tokens, company, user, api_base, warning)
+
+    async def _warning(self, api_base: str, access_token: str) -> str | None:
+        """Types are each company's own; an activity of an unknown one would be refused."""
+        try:
+            answer = await self._get(f"{api_base}/api/v1/activityTypes", access_token)
+        except VendorUnavailable as error:  # connected all the same; `lull doctor` looks again
+            _log.warning("activity_types.unread", reason=error.reason)
+            return None
+        listed = answer.get("data")
+        known = sorted(
+            str(one.get("key_string"))
+            for one in (listed if isinstance(listed, list) else [])
+            if isinstance(one, dict) and one.get("active_flag")
+        )
+        if self.activity_type in known:
+            return None
+        return (
+            f"This account has no activity type '{self.activity_type}', so no activities can be "
+            f"made. Add it in Pipedrive (its types now: {', '.join(known)}), then connect again."
+        )
 
     async def refresh(self, refresh_token: str) -> Tokens:
         asked_at = self.client.clock.now()
@@ -124,6 +149,7 @@ def _new(client: Client, variables: PipedriveVariables) -> Pipedrive:
         client=client,
         oauth_url=variables.pipedrive_oauth_url.rstrip("/"),
         api_hosts=tuple(variables.pipedrive_api_hosts),
+        activity_type=variables.activity_type,
     )
 
 

@@ -1,0 +1,115 @@
+"""The command: looks, says what to mend, and ends with 1 where there is something."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import typer
+from common.catalog import APPS, apps_of
+from common.clock import SystemClock
+from common.http import new_client
+from delivery.adapters.crm import crm_for
+from delivery.adapters.crm.unconfirmed import Fact, all_facts, facts_of
+from delivery.adapters.settings import HttpSettings
+from delivery.ports import Gone, ReconnectNeeded, RetryLater
+
+from lull.doctor.configuration import configuration, vendors
+from lull.doctor.connections import DoctorConfig, connections
+from lull.doctor.findings import Finding, State
+from lull.doctor.live import Live, Step
+
+
+def doctor(
+    live: Annotated[
+        str | None,
+        typer.Option(help="An app, e.g. hubspot: try its connection by writing to the account."),
+    ] = None,
+    workspace: Annotated[
+        str | None, typer.Option(help="With --live: the workspace whose connection is tried.")
+    ] = None,
+) -> None:
+    """Check configuration and every connection, and list what is not known for sure.
+
+    With --live, a connected sandbox account is searched, written to and cleaned up, to prove it.
+    """
+    if live is None:
+        findings = asyncio.run(_look())
+        _facts()
+        raise typer.Exit(code=any(finding.state is State.MEND for finding in findings))
+    if live not in APPS or workspace is None:
+        raise typer.BadParameter(f"one of {', '.join(APPS)}, with --workspace", param_hint="--live")
+    steps = asyncio.run(_try(live, workspace))
+    _proved(APPS[live].crm, steps)
+    raise typer.Exit(code=not steps or not all(step.went_well for step in steps))
+
+
+async def _look() -> list[Finding]:
+    findings = []
+    for title, looked in (("Configuration", configuration()), ("Vendors", vendors())):
+        typer.echo(f"\n{title}")
+        for finding in looked:
+            findings.append(finding)
+            typer.echo(finding.line())
+    typer.echo("\nConnections")
+    config = DoctorConfig.load()
+    if config.settings_operator_token is None or config.delivery_settings_token is None:
+        mend = "set LULL_SETTINGS_OPERATOR_TOKEN and LULL_DELIVERY_SETTINGS_TOKEN"
+        typer.echo(Finding("connections are not looked at", State.UNKNOWN, mend).line())
+        return findings
+    async with _settings(config) as settings:
+        headers = {"Authorization": f"Bearer {config.settings_operator_token.get_secret_value()}"}
+        async with new_client(config.settings_public_url, headers=headers) as operator:
+            async for finding in connections(operator, settings):
+                findings.append(finding)
+                typer.echo(finding.line())
+    return findings
+
+
+async def _try(app: str, workspace: str) -> list[Step]:
+    config, steps = DoctorConfig.load(), []
+    async with _settings(config) as settings:
+        try:
+            access = await settings.crm_access(workspace, app)
+        except (Gone, ReconnectNeeded, RetryLater) as error:
+            typer.echo(f"{workspace} has no connection of {app} that works: {error}")
+            return []
+        typer.echo(f"Trying {APPS[app].name}, account {access.account_id}\n")
+        crm = crm_for(APPS[app].crm)
+        try:
+            async for step in Live(crm, access, SystemClock().now).steps():
+                steps.append(step)
+                typer.echo(f"{'ok' if step.went_well else 'FAILED':<6}  {step.name}: {step.said}")
+        finally:
+            await crm.aclose()
+    return steps
+
+
+@asynccontextmanager
+async def _settings(config: DoctorConfig) -> AsyncIterator[HttpSettings]:
+    token = config.delivery_settings_token
+    headers = {"Authorization": f"Bearer {token.get_secret_value() if token else ''}"}
+    async with new_client(config.delivery_settings_url, headers=headers) as client:
+        yield HttpSettings(client, SystemClock())
+
+
+def _facts() -> None:
+    open_facts = [fact for fact in all_facts() if fact.proved is None]
+    typer.echo(f"\nNot known for sure ({len(open_facts)}; docs/verified.md)")
+    for fact in open_facts:
+        typer.echo(f"  {_names(fact)}: {fact.what}")
+        typer.echo(f"      meanwhile: {fact.meanwhile}")
+
+
+def _proved(crm: str, steps: list[Step]) -> None:
+    went = {step.name: step.went_well for step in steps}
+    typer.echo("\nWhat this says about the facts")
+    for fact in facts_of(crm):
+        seen = went.get(fact.step) if fact.step else None
+        word = {True: "proved", False: "NOT SO", None: "untold"}[seen]
+        typer.echo(f"  {word:<6}  {fact.key}: {fact.what}")
+    typer.echo("\nEnter today's date as `proved` in facts/<crm>.toml, and run `make docs`.")
+
+
+def _names(fact: Fact) -> str:
+    return " and ".join(app.name for app in apps_of(fact.crm))
