@@ -1,5 +1,6 @@
 """What only Keap does: limits of three kinds, notes below their contact, one filter for all."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -179,7 +180,7 @@ async def test_an_address_that_means_something_in_a_filter_is_not_asked_for(odd:
     assert await answering(never).find_persons(ACCESS, Contact("c", (odd,), ()), DEADLINE) == []
 
 
-async def test_a_filter_that_is_not_understood_finds_no_strangers() -> None:
+async def test_a_filter_that_is_not_understood_finds_no_strangers(make_note: Any) -> None:
     everybody = {
         "contacts": [
             {"id": "1", "email_addresses": [{"email": "bob@example.com"}], "phone_numbers": None},
@@ -190,8 +191,15 @@ async def test_a_filter_that_is_not_understood_finds_no_strangers() -> None:
     crm = answering(lambda _: httpx.Response(200, json=everybody))
     contact = Contact("c", ("ada@example.com",), ("+4930123456",))
     assert await crm.find_persons(ACCESS, contact, DEADLINE) == []
-    assert await crm.note(ACCESS, "7", DEADLINE) is None
-    await crm.delete_note(ACCESS, "7", DEADLINE)  # and deletes none
+    note = make_note(html=False)
+    calls: tuple[Callable[[], Awaitable[Any]], ...] = (
+        lambda: crm.note(ACCESS, "7", DEADLINE),  # which need not be deleted
+        lambda: crm.delete_note(ACCESS, "7", DEADLINE),
+        lambda: crm.update_note(ACCESS, "7", note.body, note, DEADLINE),
+    )
+    for call in calls:
+        with pytest.raises(RetryLater, match="bad_answer"):
+            await call()
 
 
 async def test_notes_are_listed_newest_first_and_no_further_back_than_needed(

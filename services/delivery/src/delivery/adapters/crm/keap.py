@@ -96,9 +96,11 @@ class Keap(KeapRecords):
     async def note(self, access: CrmAccess, note_id: str, deadline: timedelta) -> StoredNote | None:
         query = {"filter": f"ids=={number(note_id)}"}
         page = await self._send(access, "GET", NOTES, Deadline(deadline), Call.NOTE, query=query)
-        with shape():  # a filter that is not understood would list the whole account
+        with shape():
             listed = [stored for stored in map(self.note_in, page["notes"]) if stored]
-        found = next((stored for stored in listed if stored.id == note_id), None)
+            found = next((stored for stored in listed if stored.id == note_id), None)
+            if listed and found is None:  # a filter that is not understood lists the whole account
+                raise ValueError("not what was asked for")
         if found:
             self._remember(access, found)
         return found
