@@ -57,6 +57,26 @@ async def test_the_wait_for_the_next_day_ends_at_midnight(make_note: Any) -> Non
         assert limited.value.retry_after == timedelta(seconds=wait)
 
 
+def test_what_is_left_holds_nothing_back_before_it_is_nothing() -> None:
+    crm = answering(lambda _: httpx.Response(500))
+    headers = {
+        "x-keap-product-quota-available": "0",
+        "x-keap-product-throttle-available": "3",
+        "x-keap-tenant-throttle-available": "0|7",
+        "date": "Sun, 22 Nov 2026 23:30:00 GMT",
+    }
+    told = {
+        said.limit: (said.remaining, said.resets_in)
+        for said in crm.told(httpx.Response(200, headers=headers))
+    }
+    assert told == {
+        "day": (0, timedelta(minutes=30)),
+        "account_day": (7, None),
+        "minute": (3, None),
+        "account": (0, timedelta(minutes=1)),
+    }
+
+
 @pytest.mark.parametrize("left", ["", "|", "x|y", "10000", "٣|٣"])
 async def test_headers_that_say_nothing_are_a_minute(make_note: Any, left: str) -> None:
     headers = [(b"x-keap-tenant-throttle-available", left.encode())]

@@ -40,6 +40,17 @@ async def test_points_that_are_used_up_are_back_within_a_minute(salesloft: Any) 
     assert limited.value.retry_after == timedelta(minutes=1)
 
 
+def test_few_points_left_are_left_to_others_until_the_minute_ends() -> None:
+    """Whatever is left is shared with the team's other integrations."""
+    crm = answering(lambda _: httpx.Response(500))
+    headers = {"x-ratelimit-remaining-minute": "17", "date": "Sun, 22 Nov 2026 10:00:40 GMT"}
+    [told] = crm.told(httpx.Response(200, headers=headers))
+    assert (told.limit, told.remaining, told.resets_in) == ("points", 17, timedelta(seconds=20))
+    del headers["date"]
+    assert crm.told(httpx.Response(200, headers=headers))[0].resets_in == timedelta(minutes=1)
+    assert crm.told(httpx.Response(200)) == ()
+
+
 async def test_an_ignored_filter_finds_no_strangers() -> None:
     everybody = [
         {"id": 1, "email_address": "bob@example.com"},

@@ -52,8 +52,10 @@ class KeapLimits(ActingCrm):
         for name, (header, place) in LEFT.items():
             left = response.headers.get(header, "").split("|")[place:][:1]
             if left and left[0].isascii() and left[0].isdecimal():
+                remaining = int(left[0])
                 ends = _day_ends(response) if "day" in name else self.rate_limit_wait
-                found.append(Told(name, None, int(left[0]), ends))
+                # When a minute began is not told: while something is left, our own pace is enough.
+                found.append(Told(name, None, remaining, None if remaining else ends))
         return found
 
 

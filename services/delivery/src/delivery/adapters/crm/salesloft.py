@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 
 import httpx
 
-from delivery.adapters.calls import Deadline, record_id, shape, whole_number
+from delivery.adapters.calls import Deadline, answered_at, record_id, shape, whole_number
 from delivery.adapters.crm.base import Json
 from delivery.adapters.crm.salesloft_records import PEOPLE, SalesloftRecords, held_by, number
 from delivery.domain import person
@@ -72,8 +72,9 @@ class Salesloft(SalesloftRecords):
         return "PUT", {"content": body}
 
     def told(self, response: httpx.Response) -> Sequence[Told]:
-        left = whole_number(response, "x-ratelimit-remaining-minute")
-        return () if left is None else (Told("points", None, left, self.rate_limit_wait),)
+        left, at = whole_number(response, "x-ratelimit-remaining-minute"), answered_at(response)
+        minute_ends = timedelta(seconds=60 - at.second) if at else self.rate_limit_wait
+        return () if left is None else (Told("points", None, left, minute_ends),)
 
     async def find_persons(
         self, access: CrmAccess, contact: Contact, deadline: timedelta
