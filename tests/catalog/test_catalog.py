@@ -1,5 +1,8 @@
 """An app of the catalog has all its parts, and they say the same of it."""
 
+import inspect
+from pathlib import Path
+
 import pytest
 from common.catalog import APPS, CRMS, apps_of
 from delivery.adapters.crm import adapter_of
@@ -29,6 +32,13 @@ def test_every_crm_can_be_connected_and_is_simulated(crm: str) -> None:
     prefix = f"LULL_{crm.upper()}_"
     assert {name for name in given if name.startswith(prefix)} <= known
     assert {f"{prefix}CLIENT_ID", f"{prefix}CLIENT_SECRET"} <= known & given.keys()
+
+
+def test_no_file_of_an_adapter_is_longer_than_two_hundred_lines() -> None:
+    files = sorted(Path(inspect.getfile(adapter_of(CRMS[0]))).parent.glob("*.py"))
+    long = {file.name for file in files if len(file.read_text().splitlines()) > 200}
+    assert len(files) > len(CRMS)
+    assert long <= {"base.py"}  # what all of them share
 
 
 def test_apps_of_one_crm_are_told_apart_by_key() -> None:

@@ -98,9 +98,8 @@ class HubSpotObjects(ActingCrm):
     ) -> str | None:
         """The owner's id, which is another one than the user's."""
         query = {"email": email, "archived": "false"}
-        answer = await self._send(
-            access, "GET", OWNERS, Deadline(deadline), Call.OTHER, query=query
-        )
+        until = Deadline(deadline)
+        answer = await self._send(access, "GET", OWNERS, until, Call.OTHER, query=query)
         with shape():
             ids = [
                 record_id(owner["id"])
@@ -151,9 +150,8 @@ class HubSpotObjects(ActingCrm):
         kind, field = ("deals", "description") if is_deal else ("tasks", "hs_task_body")
         if person_id is None:
             return None
-        found = await self.marked(
-            access, person_id, kind, field, action.marker, action.asked_at, until
-        )
+        marker, since = action.marker, action.asked_at
+        found = await self.marked(access, person_id, kind, field, marker, since, until)
         with shape():
             return self.id_in(found[0]) if found else None
 

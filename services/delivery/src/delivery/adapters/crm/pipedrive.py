@@ -9,11 +9,9 @@ merged person leaves no trace, its old id answers 404; a phone is found only as 
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, Final
+from typing import Final
 
-import httpx
-
-from delivery.adapters.calls import Deadline, capped, record_id, shape, whole_number
+from delivery.adapters.calls import Deadline, record_id, shape
 from delivery.adapters.crm.activity import HttpActivityCrm
 from delivery.adapters.crm.base import Json
 from delivery.adapters.crm.pipedrive_records import (
@@ -21,7 +19,6 @@ from delivery.adapters.crm.pipedrive_records import (
     NOTES,
     PAGE,
     PERSONS,
-    TOKENS,
     PipedriveRecords,
     due,
     is_deleted,
@@ -33,7 +30,7 @@ from delivery.domain import person
 from delivery.domain.block import carries
 from delivery.domain.conversation import Contact
 from delivery.domain.note import Marker, Note, StoredNote
-from delivery.domain.rates import Call, RateLimit, Scope, Told
+from delivery.domain.rates import Call
 from delivery.ports import CrmAccess, GiveUp, PersonState
 
 # About 100 KB by the pages (older ones: 3 MB); how an excess is answered is unconfirmed.
@@ -41,8 +38,6 @@ NOTE_MAX_BYTES: Final = 90_000
 NOTE_REFUSED_BYTES: Final = 100_000  # people's text around ours may fill up to here
 # Unconfirmed that lists show a note at once; no delay is documented.
 VISIBLE_AFTER: Final = timedelta(seconds=10)
-# The daily budget is refilled at midnight of the server, whose time zone is not told.
-BUDGET_WAIT: Final = timedelta(hours=1)
 
 
 class Pipedrive(PipedriveRecords, HttpActivityCrm):
@@ -50,15 +45,6 @@ class Pipedrive(PipedriveRecords, HttpActivityCrm):
     note_max_chars = NOTE_MAX_BYTES
     note_max_bytes = NOTE_MAX_BYTES
     visible_after = VISIBLE_AFTER
-    limits: ClassVar[tuple[RateLimit, ...]] = (
-        # Those of the smallest plan; its headers tell of larger ones.
-        RateLimit("burst", Scope.CONNECTION, 80, timedelta(seconds=2)),
-        RateLimit(
-            "searches", Scope.CONNECTION, 10, timedelta(seconds=2), {Call.SEARCH: 1}, otherwise=0
-        ),
-        RateLimit("daily", Scope.TENANT, 30_000, timedelta(days=1), TOKENS, otherwise=20),
-    )
-    rate_limit_wait = timedelta(seconds=2)  # the burst window
 
     def person_path(self, person_id: str) -> str:
         return f"{PERSONS}/{number(person_id)}"
@@ -94,29 +80,6 @@ class Pipedrive(PipedriveRecords, HttpActivityCrm):
 
     def changed_activity(self, body: str, note: Note) -> tuple[str, Json]:
         return "PATCH", _activity(body, note)
-
-    def window_ends(self, response: httpx.Response) -> timedelta:
-        if self.limit_hit(response) == "daily":
-            return BUDGET_WAIT
-        return max(_resets_in(response) or timedelta(0), self.rate_limit_wait)
-
-    def limit_hit(self, response: httpx.Response) -> str:
-        if whole_number(response, "x-daily-ratelimit-token-remaining") == 0:
-            return "daily"
-        return "searches" if response.request.url.path.endswith("/search") else "burst"
-
-    def told(self, response: httpx.Response) -> Sequence[Told]:
-        told = []
-        tokens = whole_number(response, "x-daily-ratelimit-token-remaining")
-        if tokens is not None:  # undocumented, and sometimes missing
-            amount = whole_number(response, "x-daily-ratelimit-token-limit")
-            told.append(Told("daily", amount, tokens, None if tokens else BUDGET_WAIT))
-        left = whole_number(response, "x-ratelimit-remaining")
-        amount = whole_number(response, "x-ratelimit-limit")
-        # A refused search is answered with the numbers of its own limit, by the same names.
-        if left is not None and response.status_code != 429:
-            told.append(Told("burst", amount, left, _resets_in(response)))
-        return told
 
     async def find_persons(
         self, access: CrmAccess, contact: Contact, deadline: timedelta
@@ -167,11 +130,6 @@ class Pipedrive(PipedriveRecords, HttpActivityCrm):
 
 
 ADAPTER: Final = Pipedrive
-
-
-def _resets_in(response: httpx.Response) -> timedelta | None:
-    seconds = whole_number(response, "x-ratelimit-reset")
-    return None if seconds is None else capped(timedelta(seconds=seconds))
 
 
 def _note(body: str, note: Note) -> Json:

@@ -16,8 +16,8 @@ from typing import ClassVar, Final
 from common.catalog import ActionKind
 
 from delivery.adapters.calls import Deadline, record_id, shape
-from delivery.adapters.crm.acting import ActingCrm
 from delivery.adapters.crm.base import CLOCK_SKEW, Json, utc_iso
+from delivery.adapters.crm.pipedrive_limits import PipedriveLimits
 from delivery.domain import person
 from delivery.domain.action import Action, NewDeal, NewLead, NewPerson, NewTask, body_of, title_of
 from delivery.domain.block import carries
@@ -38,23 +38,8 @@ SEARCH_LAG: Final = timedelta(minutes=5)
 PATHS: Final = {ActionKind.LEAD: LEADS, ActionKind.DEAL: DEALS, ActionKind.TASK: ACTIVITIES}
 CALLS: Final = {NOTES: Call.NOTES, ACTIVITIES: Call.ACTIVITIES}
 
-TOKENS: Final = {  # what a request costs of the daily budget (`x-token-cost` of the descriptions)
-    Call.SEARCH: 20,
-    Call.PERSON: 1,
-    Call.NOTES: 20,
-    Call.NOTE: 2,
-    Call.CREATE_NOTE: 10,
-    Call.UPDATE_NOTE: 10,
-    Call.DELETE_NOTE: 6,
-    Call.ACTIVITIES: 10,
-    Call.ACTIVITY: 1,
-    Call.CREATE_ACTIVITY: 5,
-    Call.UPDATE_ACTIVITY: 5,
-    Call.DELETE_ACTIVITY: 3,
-}
 
-
-class PipedriveRecords(ActingCrm):
+class PipedriveRecords(PipedriveLimits):
     actions: ClassVar[frozenset[ActionKind]] = frozenset(ActionKind)
     lead_hangs_on_person = True
 
