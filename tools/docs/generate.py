@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 import annotated_types
 import deployment
 from common import config as shared
-from common.catalog import CRMS, apps_of
+from common.catalog import APPS, CRMS, ActionKind, apps_of
 from delivery.adapters.crm.unconfirmed import facts_of
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -231,6 +231,28 @@ def env_example(found: list[Section]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def apps_page() -> str:
+    """The catalog, for people who choose."""
+    lines = [
+        "# The apps",
+        "",
+        "<!-- Generated from `common.catalog` by `make docs`; do not edit. -->",
+        "",
+        "One per CRM product. Setting one up: [setup](setup/). What is not proved yet:",
+        "[verified](verified.md).",
+    ]
+    for app in APPS.values():
+        made = ", ".join(kind for kind in ActionKind if kind in app.actions)
+        asked = ", ".join(f"`{scope}`" for scope in app.scopes) or "as set in its developer console"
+        lines += ["", f"## {app.name}", "", f"- key `{app.key}`, CRM `{app.crm}`"]
+        lines.append(f"- continuous sync: {'yes' if app.continuous else 'no'}")
+        lines += ["- an activity beside the note"] * app.activity
+        lines.append(f"- made from the inbox app: {made or 'nothing'}")
+        lines.append(f"- consent: {asked}{'; with PKCE' * app.pkce}")
+        lines += [f"- {limit}" for limit in app.limits]
+    return "\n".join(lines) + "\n"
+
+
 def verified_page() -> str:
     """What the vendors' pages leave open, and what was seen of it at a live account."""
     lines = [
@@ -257,6 +279,7 @@ def files() -> dict[Path, str]:
     return {
         ROOT / "docs" / "configuration.md": configuration_page(found),
         ROOT / ".env.example": env_example(found),
+        ROOT / "docs" / "apps.md": apps_page(),
         ROOT / "docs" / "verified.md": verified_page(),
         **deployment.files(),
     }
