@@ -183,6 +183,33 @@ def salesloft(control: SimulatorControl) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture
+def sell(control: SimulatorControl) -> Iterator[httpx.Client]:
+    """A client of account 42001, which has Ada as contact 17."""
+    account = control.create_account(
+        "zendesk_sell",
+        "42001",
+        users=[{"id": "3", "email": "sam@example.org", "name": "Sam"}],
+        persons=[{"id": "17", "name": "Ada Example", "email": "ada@example.com"}],
+        limits={"requests_per_second": 10_000},
+    )
+    with _client(account["api_base"], account["access_token"]) as client:
+        yield client
+
+
+@pytest.fixture
+def dynamics(control: SimulatorControl) -> Iterator[httpx.Client]:
+    """A client of environment contoso, which has Ada as a contact."""
+    account = control.create_account(
+        "dynamics365",
+        "contoso",
+        users=[{"id": "3", "email": "sam@example.org", "name": "Sam"}],
+        persons=[{"id": "17", "name": "Ada Example", "email": "ada@example.com"}],
+    )
+    with _client(f"{account['api_base']}/api/data/v9.2", account["access_token"]) as client:
+        yield client
+
+
 def _client(base_url: str, token: str) -> httpx.Client:
     return httpx.Client(
         base_url=base_url,

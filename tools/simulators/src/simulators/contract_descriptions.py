@@ -75,7 +75,7 @@ def _operation(
         path=re.compile(description.below + pattern),
         parameters=[_resolved(p, openapi) for p in operation.get("parameters", [])],
         body=operation.get("requestBody"),
-        responses=operation["responses"],
+        responses={s: _resolved(r, openapi) for s, r in operation["responses"].items()},
         file=description.file,
         literal=len(re.sub(r"\{\w+\}", "", path)),
     )

@@ -210,6 +210,9 @@ class CrmAccount:
         self.persons[person.id] = person
         return person
 
+    def delete_person(self, person: Person, now: float, by: By) -> None:
+        person.delete(now, by)
+
     def merge_persons(self, loser: Person, survivor: Person, now: float) -> None:
         """Everything that hangs on `loser` moves to `survivor`."""
         loser.delete(now, "hand")
@@ -246,9 +249,10 @@ class CrmAccount:
         user_id: str,
         said_at: float,
         extra: Json | None = None,
+        note_id: str | None = None,
     ) -> Note:
         note = Note(
-            id=self.new_id(),
+            id=note_id or self.new_id(),
             created_at=now,
             created_by=by,
             updated_at=now,

@@ -40,6 +40,7 @@ class AccessToken:
     value: str
     grant: Grant
     expires_at: float | None  # None: lives until revoked
+    audience: str | None = None  # the one resource it opens, where the vendor binds it to one
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +106,21 @@ class TokenServer:
         self._refresh[grant.refresh_token] = grant
         return grant
 
-    def issue(self, grant: Grant, now: float, lifetime_s: float | None) -> AccessToken:
-        token = AccessToken(
-            secrets.token_urlsafe(96), grant, None if lifetime_s is None else now + lifetime_s
-        )
+    def issue(
+        self, grant: Grant, now: float, lifetime_s: float | None, audience: str | None = None
+    ) -> AccessToken:
+        expires_at = None if lifetime_s is None else now + lifetime_s
+        token = AccessToken(secrets.token_urlsafe(96), grant, expires_at, audience)
         self._tokens[token.value] = token
         return token
 
-    def refresh(self, refresh_token: str, *, rotate: bool) -> Grant:
+    def refresh(self, refresh_token: str, *, rotate: bool, always_new: bool = False) -> Grant:
         """The living grant of a refresh token, with a new refresh token when `rotate`.
+
+        Args:
+            refresh_token: one that was handed out.
+            rotate: the one that was used is of no use any more.
+            always_new: there is a new one each time; without `rotate` both live.
 
         Raises:
             OAuthRefusedError: unknown, revoked or already exchanged.
@@ -124,6 +131,7 @@ class TokenServer:
             raise OAuthRefusedError(REFRESH_UNKNOWN)
         if rotate:
             del self._refresh[refresh_token]
+        if rotate or always_new:
             grant.refresh_token = secrets.token_urlsafe(32)
             self._refresh[grant.refresh_token] = grant
         return grant

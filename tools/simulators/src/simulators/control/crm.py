@@ -67,7 +67,7 @@ class CrmControl:
         for person in given.persons:
             self._add_person(account, person)
         store.accounts[account.id] = account
-        return account.view() | self._tokens(request, crm, account, users[0].id)
+        return account.view() | self._tokens(request, crm, account, account.first_user())
 
     async def account(self, request: Request) -> object:
         return self._account(request).view()
@@ -85,8 +85,9 @@ class CrmControl:
         return self._add_person(account, await read(request, requests.NewPerson)).view()
 
     async def delete_person(self, request: Request) -> object:
-        person = self._person(self._account(request), request.path_params["id"])
-        person.delete(self._world.clock.now(), "hand")
+        account = self._account(request)
+        person = self._person(account, request.path_params["id"])
+        account.delete_person(person, self._world.clock.now(), "hand")
         return person.view()
 
     async def merge_persons(self, request: Request) -> object:
@@ -161,6 +162,7 @@ class CrmControl:
             emails=list(dict.fromkeys(emails)),
             phone=given.phone,
             person_id=given.id,
+            extra={"lead": True} if given.lead else None,
         )
 
     def _crm(self, request: Request) -> tuple[Simulator, CrmStore]:

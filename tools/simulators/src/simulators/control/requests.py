@@ -170,6 +170,7 @@ class NewPerson(_Given):
     email: str | None = None
     emails: list[str] = []
     phone: str | None = None
+    lead: bool = False  # where the CRM keeps leads apart
 
 
 class NewAccount(_Given):
