@@ -7,7 +7,7 @@ import os
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -197,6 +197,10 @@ class Installed:
     account: str
     admin: str
 
+    @property
+    def crm(self) -> str:
+        return APPS[self.app].crm
+
     async def customer(self, **person: Any) -> dict[str, Any]:
         """A contact in Intercom, and the person with the same address in the CRM."""
         unique = uuid.uuid4().hex[:12]
@@ -205,7 +209,7 @@ class Installed:
             self.workspace, id=f"67a{unique:0>21}", role="user", name="Ada", email=email
         )
         self.world.control.add_person(
-            self.app, self.account, name="Ada Example", email=email, **person
+            self.crm, self.account, name="Ada Example", email=email, **person
         )
         return contact
 
@@ -225,10 +229,10 @@ class Installed:
         return self.conversation(await self.customer(), **rest)
 
     def notes(self, talk: "Talk", *, deleted: bool = False) -> list[dict[str, Any]]:
-        return _about(talk, self.world.control.notes(self.app, self.account, deleted=deleted))
+        return _about(talk, self.world.control.notes(self.crm, self.account, deleted=deleted))
 
     def activities(self, talk: "Talk") -> list[dict[str, Any]]:
-        return _about(talk, self.world.control.activities(self.app, self.account))
+        return _about(talk, self.world.control.activities(self.crm, self.account))
 
     async def operator(self, method: str, path: str, body: Any = None) -> httpx.Response:
         return await self.world.operator(
@@ -356,14 +360,26 @@ class World:
         await self.connect(installed, account_id)
         if on:
             await installed.switch(on=True)
-        # R7 compares whole seconds: what is said from here on is newer than the installation.
+        await self.next_second()
+        return installed
+
+    async def install_beside(self, other: Installed, app: str, *, on: bool = True) -> Installed:
+        """Another app of the same CRM, connected to the same account."""
+        installed = replace(other, app=app)
+        await self.connect(installed, other.account)
+        if on:
+            await installed.switch(on=True)
+        await self.next_second()
+        return installed
+
+    async def next_second(self) -> None:
+        """R7 compares whole seconds: what is said from then on is newer than the installation."""
         installed_second = int(datetime.now(UTC).timestamp())  # noqa: TID251
 
-        async def next_second() -> bool:
+        async def turned() -> bool:
             return int(datetime.now(UTC).timestamp()) > installed_second  # noqa: TID251
 
-        await until(next_second)
-        return installed
+        await until(turned)
 
     async def connect(self, installed: Installed, account: str) -> None:
         path = f"/v1/workspaces/{installed.workspace}/apps/{installed.app}/authorize"

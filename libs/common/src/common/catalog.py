@@ -25,6 +25,7 @@ class App:
     crm: str  # the adapter, consumer group and StatefulSet that serve it
     continuous: bool = True  # R2
     activity: bool = False  # R5: an Activity besides the Note
+    leads: bool = False  # R4: a lead where no contact matches
     actions: frozenset[ActionKind]
     # What the customer is asked to allow; empty where it is set in the vendor's developer console.
     scopes: tuple[str, ...] = ()
@@ -33,6 +34,11 @@ class App:
 
 
 _ALL = frozenset(ActionKind)
+_DYNAMICS_LIMITS = (
+    "A note holds 95,000 characters, markup counted.",
+    "6,000 requests in 5 minutes for the user who connected it, whichever of our apps asks.",
+    "Three apps on one environment write one note per conversation together.",
+)
 
 APPS: dict[str, App] = {
     app.key: app
@@ -94,6 +100,45 @@ APPS: dict[str, App] = {
                 "600 points a minute for all apps of a team; a request mostly costs one.",
                 "Our notes are not carried over to the CRM that Salesloft is connected to.",
             ),
+        ),
+        App(
+            key="zendesk-sell",
+            name="Zendesk Sell",
+            crm="zendesk_sell",
+            leads=True,
+            actions=_ALL,
+            scopes=("read", "write", "profile"),
+            pkce=False,
+            limits=(
+                "Zendesk ends the product on 2027-08-31.",
+                "A note holds 20,000 characters of plain text.",
+                "10 requests a second and 36,000 an hour for the user who connected it.",
+            ),
+        ),
+        App(
+            key="dynamics365",
+            name="MS Dynamics",
+            crm="dynamics365",
+            actions=_ALL - {ActionKind.LEAD},
+            pkce=True,
+            limits=_DYNAMICS_LIMITS,
+        ),
+        App(
+            key="dynamics365-sales",
+            name="MS Dynamics Sales",
+            crm="dynamics365",
+            leads=True,
+            actions=_ALL,
+            pkce=True,
+            limits=_DYNAMICS_LIMITS,
+        ),
+        App(
+            key="dynamics365-cases",
+            name="MS Dynamics Cases",
+            crm="dynamics365",
+            actions=_ALL - {ActionKind.LEAD, ActionKind.DEAL},
+            pkce=True,
+            limits=_DYNAMICS_LIMITS,
         ),
     )
 }

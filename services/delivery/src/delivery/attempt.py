@@ -71,7 +71,7 @@ class Attempts:
                 result = await self._result(working)
                 await self._finish(working, result)
         except AccountChanged as changed:
-            result = await self._moved(working, changed.crm_account)
+            result = await self._moved(working, changed)
         except TimeoutError:
             _log.warning("delivery.lease_ran_out", **_ids(claim.row))
             result = None
@@ -83,12 +83,12 @@ class Attempts:
         _attempts.labels(claim.row.key.crm, _end(result)).inc()
         return result
 
-    async def _moved(self, working: Working, crm_account: str) -> Result | None:
-        """The connection leads to another account now: its own row takes the requests over."""
-        to = replace(working.row.key, crm_account=crm_account)
+    async def _moved(self, working: Working, changed: AccountChanged) -> Result | None:
+        """The app's connection leads to another account: the row there takes its requests over."""
+        to = replace(working.row.key, crm_account=changed.crm_account)
         result = result_of(working)
         try:
-            await self.needs.ledger.move(working.claim, to, result)
+            await self.needs.ledger.move(working.claim, to, changed.app, result)
         except LeaseLost:
             return None
         _log.info("delivery.moved_to_other_account", **_ids(working.row))
@@ -200,8 +200,20 @@ class Attempts:
     async def _into_crm(
         self, working: Working, intercom: IntercomAccess, conversation: Conversation
     ) -> Verdict:
+        """Through the newest request's app, else through another app's connection that works."""
+        refused: ReconnectNeeded | None = None
+        for app in working.apps:
+            working.app = app
+            try:
+                return await self._through(app, working, intercom, conversation)
+            except ReconnectNeeded as error:
+                refused = refused or error
+        raise refused or NobodyLeft
+
+    async def _through(
+        self, app: str, working: Working, intercom: IntercomAccess, conversation: Conversation
+    ) -> Verdict:
         settings, key = self.needs.settings, working.row.key
-        app = working.app = working.speaker.app
         link = self.needs.link(intercom, conversation.id)
         rejected: str | None = None
         while True:
@@ -210,7 +222,7 @@ class Attempts:
             except Gone:
                 raise Ended(Outcome.UNINSTALLED) from None
             if access.account_id != key.crm_account:
-                raise AccountChanged(access.account_id)
+                raise AccountChanged(app, access.account_id)
             persons = Persons(self.needs, working, access, intercom, conversation)
             writing = Writing(self.needs, working, access, conversation, link, persons)
             try:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from common.catalog import apps_of
 from common.eligibility import Installation, refused_by_conversation, refused_by_settings
 
 from delivery.domain.answer import Result, Verdict, Wait, spread
@@ -18,9 +19,13 @@ PAUSE = timedelta(seconds=1)
 
 async def begin(needs: Needs, working: Working) -> None:
     """Judge by what settings knows: whoever is left needs the conversation to be read."""
-    for app in sorted({request.app for request in working.left}):
-        installation = await needs.settings.installation(working.row.key.workspace_id, app)
-        _judge_by_settings(working, app, installation)
+    key, asking = working.row.key, {request.app for request in working.left}
+    for app in sorted(asking | {app.key for app in apps_of(key.crm)}):
+        installation = await needs.settings.installation(key.workspace_id, app)
+        if app in asking:
+            _judge_by_settings(working, app, installation)
+        elif installation is not None and installation.crm_account == key.crm_account:
+            working.installations[app] = installation
 
 
 async def look_again(needs: Needs, working: Working) -> float:
@@ -50,7 +55,7 @@ def _judge_by_settings(working: Working, app: str, installation: Installation | 
     if installation is None:
         return
     if installation.crm_account != working.row.key.crm_account:
-        raise AccountChanged(installation.crm_account)
+        raise AccountChanged(app, installation.crm_account)
     working.installations[app] = installation
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from common.catalog import APPS
 from common.outcomes import Outcome
 
 from delivery.domain.conversation import Conversation
@@ -47,8 +48,12 @@ class Persons:
     async def _by_id(self) -> str | None:
         """The person that an action made or touched, else the one remembered."""
         newest_first = sorted(self.working.left, key=lambda r: r.number, reverse=True)
-        # A lead is another kind of record; the contact behind it is looked up instead.
-        ids = [r.person.id for r in newest_first if r.person and r.person.kind != "lead"]
+        # Where notes are not for leads, the contact behind one is looked up instead.
+        ids = [
+            request.person.id
+            for request in newest_first
+            if request.person and (request.person.kind != "lead" or APPS[request.app].leads)
+        ]
         if self.working.known.person_id is not None:
             ids.append(self.working.known.person_id)
         for person_id in ids:
@@ -67,6 +72,8 @@ class Persons:
         except Gone:
             raise Ended(Outcome.NO_PERSON, "contact_gone") from None
         ids = await self.needs.crm.find_persons(self.access, contact, self._deadline)
+        if not ids and any(APPS[request.app].leads for request in self.working.left):
+            ids = await self.needs.crm.find_leads(self.access, contact, self._deadline)
         if not ids:
             raise Ended(Outcome.NO_PERSON)
         if len(ids) == 1:

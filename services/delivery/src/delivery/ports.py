@@ -168,11 +168,20 @@ class Crm(Protocol):
     note_max_bytes: int | None  # the whole body in UTF-8, where the CRM counts so
     visible_after: timedelta  # a note that was created can be listed after this, at the latest
     has_activity: bool
+    # The note's id is made of its marker and account: a create that is repeated, or sent through
+    # another app's connection, meets the note that is there and brings it up to date.
+    note_id_is_ours: bool
 
     async def find_persons(
         self, access: CrmAccess, contact: Contact, deadline: timedelta
     ) -> Sequence[str]:
         """Ids of the persons with one of the contact's addresses, else one of its phones."""
+        ...
+
+    async def find_leads(
+        self, access: CrmAccess, contact: Contact, deadline: timedelta
+    ) -> Sequence[str]:
+        """Likewise of open leads, for apps of the catalog that take leads."""
         ...
 
     async def person(
@@ -317,8 +326,11 @@ class Ledger(Protocol):
         """Answer the row and give the lease back, outcomes with it. Raises LeaseLost."""
         ...
 
-    async def move(self, claim: Claim, to: Key, result: Result) -> None:
-        """Finish, and ask what stays open of the row of another CRM account. Raises LeaseLost."""
+    async def move(self, claim: Claim, to: Key, app: str, result: Result) -> None:
+        """Finish, and ask what stays open for this app of another account's row.
+
+        Raises LeaseLost.
+        """
         ...
 
     async def release(self, claims: Sequence[Claim]) -> None:

@@ -23,12 +23,15 @@ async def undo(needs: Needs, working: Working) -> None:
     if working.app is None or not (working.created or working.rewrote):
         return
     key, app = working.row.key, working.app
+    # Such a note is the present owner's as well: deleted, it would be gone from under them.
+    shared = [made for made in working.created if needs.crm.note_id_is_ours and made.kind == "note"]
+    own = [made for made in working.created if made not in shared]
     try:
-        if working.created:
+        if own:
             await needs.ledger.heal(key, working.now() + needs.limits.heal_after)
-            for created in working.created:
+            for created in own:
                 await _undo(needs, working, created, app)
-        if working.rewrote:
+        if working.rewrote or shared:
             # The present owner's text may have been older or newer than ours: write once more.
             event = ConversationSettled(
                 workspace_id=key.workspace_id,

@@ -78,10 +78,11 @@ class NobodyLeft(Exception):
 
 
 class AccountChanged(Exception):
-    """The connection now leads to another CRM account, where no ids of ours are known."""
+    """An app's connection now leads to another CRM account, where no ids of ours are known."""
 
-    def __init__(self, crm_account: str) -> None:
+    def __init__(self, app: str, crm_account: str) -> None:
         super().__init__()
+        self.app = app
         self.crm_account = crm_account
 
 
@@ -113,6 +114,7 @@ class Working:
     verdicts: dict[int, Verdict] = field(default_factory=dict)
     quiet_at: datetime | None = None  # some wait until then
     unshown: Wait | None = None  # some wait until Intercom shows the announced reply
+    # Of every app on this account, whether it asks or not: they share the notes.
     installations: dict[str, Installation] = field(default_factory=dict)
     app: str | None = None  # through whose connection the CRM is written to
     created: list[Created] = field(default_factory=list)  # in this attempt, to undo
@@ -139,6 +141,17 @@ class Working:
     @property
     def installation(self) -> Installation:
         return self.installations[self.speaker.app]
+
+    @property
+    def apps(self) -> list[str]:
+        """Those that ask, newest request first."""
+        newest_first = sorted(self.left, key=lambda request: request.number, reverse=True)
+        return list(dict.fromkeys(request.app for request in newest_first))
+
+    @property
+    def note_per_period(self) -> bool:
+        """Policy `new`, where all apps on this account agree on it; else there is one note."""
+        return all(one.note_policy == "new" for one in self.installations.values())
 
     @property
     def by_quiet(self) -> bool:

@@ -69,7 +69,7 @@ class Writing:
 
     @property
     def _period(self) -> int | None:
-        if self.working.installation.note_policy == "update":
+        if not self.working.note_per_period:
             return None
         return period_of(self.conversation, self.needs.limits.quiet_period)
 

@@ -6,8 +6,10 @@ description; a test that ends with a violation fails.
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import json
+import operator
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
@@ -53,6 +55,8 @@ class NewPerson(BaseModel):
 
     path: str
     body: str  # JSON, with `%s` where the address goes
+    headers: dict[str, str] = {}
+    id_at: tuple[str, ...]  # where the answer says its id
 
 
 class Expected(BaseModel):
@@ -69,6 +73,8 @@ class Expected(BaseModel):
     note_method: str = "POST"
     note_is_dated: bool  # by the last reply; else by its creation
     finds_by_phone: bool = True
+    has_one_address: bool = False  # a person holds a single e-mail address
+    note_id_is_ours: bool = False  # so that a second create meets the first one's note
     an_id: str = "5"  # of the form that its ids have
     unknown_id: str = "987654321"
     person: str  # JSON that it answers of the live person `an_id`
@@ -76,14 +82,16 @@ class Expected(BaseModel):
     account: dict[str, Any] = {}  # of the simulated account, where the usual is not enough
     action_method: str = "POST"
     action_paths: dict[ActionKind, str] = {}  # regular expression of where each record is created
+    lead_prefix: str = ""  # before a lead's id, where the adapter tells leads from contacts so
     records: dict[ActionKind, str] = {}  # where the simulator keeps them, if not as most do
 
     def records_of(self, account: dict[str, Any], kind: ActionKind) -> list[dict[str, Any]]:
         """Live ones; a lead that is kept among persons or deals is marked as one."""
         listed = account[(_RECORDS | self.records)[kind]]
         is_lead = kind is ActionKind.LEAD
+        prefix = self.lead_prefix if is_lead else ""
         return [
-            one
+            {**one, "id": f"{prefix}{one['id']}"}
             for one in listed
             if not one["deleted"] and bool(one["extra"].get("lead")) is is_lead
         ]
@@ -147,10 +155,9 @@ class Subject:
             answer = await client.post(
                 self.access.api_base + new.path,
                 json=json.loads(new.body % email),
-                headers={"Authorization": f"Bearer {self.access.access_token}"},
+                headers={"Authorization": f"Bearer {self.access.access_token}", **new.headers},
             )
-        made = answer.json()
-        return str(made["id"] if "id" in made else made["data"]["id"])
+        return str(functools.reduce(operator.getitem, new.id_at, answer.json()))
 
     def notes(self) -> list[dict[str, Any]]:
         return self.control.notes(self.vendor, self.account)

@@ -80,10 +80,14 @@ async def test_a_status_after_a_create_is_sorted(
     with pytest.raises(expected) as failed:
         await crm.create_note(ACCESS, answering.an_id, make_note(), DEADLINE)
     assert type(failed.value) is expected
+    marked = crm.notes_marked(
+        ACCESS, answering.an_id, Marker("w", "1"), ACCESS.expires_at, DEADLINE
+    )
+    if status == 404 and answering.expected.note_id_is_ours:
+        assert await marked == []  # it is read by its id
+        return
     with pytest.raises((RetryLater, GiveUp, Gone, TokenRejected)) as failed:
-        await crm.notes_marked(
-            ACCESS, answering.an_id, Marker("w", "1"), ACCESS.expires_at, DEADLINE
-        )
+        await marked
     assert not isinstance(failed.value, UnknownEnd)
 
 

@@ -78,7 +78,7 @@ async def test_an_update_of_unknown_end_says_so(crm: Any, make_note: Any) -> Non
 async def test_a_connection_that_is_refused_had_no_effect(crm: Any, make_note: Any) -> None:
     nowhere = replace(crm, access=replace(crm.access, api_base="http://127.0.0.1:9"))
     calls: tuple[Callable[[], Any], ...] = (
-        lambda: nowhere.create("1", make_note()),
+        lambda: nowhere.create(crm.expected.an_id, make_note()),
         lambda: nowhere.find("ada@example.com"),
     )
     for call in calls:

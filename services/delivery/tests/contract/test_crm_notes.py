@@ -92,7 +92,7 @@ async def test_the_limit_of_length_is_exact(crm: Any, make_note: Any) -> None:
     note = make_note(text=filler, max_chars=200_000)
     await crm.create(ada, note)
     with pytest.raises(GiveUp):
-        await crm.create(ada, make_note(text=filler + "x", max_chars=200_000))
+        await crm.create(ada, make_note(Marker("wk1", "13"), filler + "x", max_chars=200_000))
     assert len(crm.notes()) == 1
 
 
@@ -143,7 +143,8 @@ async def test_only_the_exact_marker_on_the_same_person_is_found_oldest_first(
     await crm.create(bea, make_note())
     crm.control.write_note(crm.vendor, crm.account, ada, "<p>See [lull wk1/12] for more</p>")
     second = await crm.create(ada, make_note())
-    assert await crm.marked(ada, MARKER) == [first, second]
+    assert (second == first) is crm.expected.note_id_is_ours
+    assert await crm.marked(ada, MARKER) == list(dict.fromkeys([first, second]))
     assert await crm.marked(ada, Marker("wk1", "99")) == []
 
 

@@ -26,7 +26,8 @@ async def test_a_person_is_found_by_address_however_it_is_written_there(crm: Any
 
 async def test_a_person_is_found_by_a_secondary_address(crm: Any) -> None:
     ada = crm.add_person(emails=["ada@work.example", "ada@home.example"])
-    assert await crm.find("ada@home.example") == [ada]
+    found = [] if crm.expected.has_one_address else [ada]
+    assert await crm.find("ada@home.example") == found
 
 
 async def test_an_address_that_holds_the_wanted_one_is_no_match(crm: Any) -> None:
@@ -76,7 +77,7 @@ async def test_a_merged_person_is_followed_where_the_crm_tells(crm: Any) -> None
         assert state.id == left
     else:
         assert state is None
-    assert await crm.find("old@example.com") == [left]
+    assert await crm.find("old@example.com") == ([] if crm.expected.has_one_address else [left])
     assert (await crm.crm.person(crm.access, left, crm.deadline)).id == left
 
 

@@ -221,12 +221,25 @@ async def test_a_row_moves_to_the_account_that_the_connection_now_leads_to(
     await ask(ledger, key())
     claim = await claim_one(ledger)
     other = replace(key(), crm_account="42002")
-    await ledger.move(claim, other, Result(Known()))
+    await ledger.move(claim, other, "hubspot", Result(Known()))
     moved = await claim_one(ledger)
     assert (moved.row.key, len(moved.row.requests)) == (other, 1)
     left = await ledger.read(key())
     assert left is not None
     assert (left.requests, left.outcomes) == ((), ())
+
+
+async def test_of_several_apps_only_the_one_whose_connection_changed_moves(
+    pool: asyncpg.Pool,
+) -> None:
+    ledger = ledger_on(pool)
+    here, there = key(), replace(key(), crm_account="42002")
+    await ledger.fold(here, quiet(here), ("dynamics365", "dynamics365-sales"))
+    claim = await claim_one(ledger)
+    await ledger.move(claim, there, "dynamics365-sales", Result(Known()))
+    claims = [await claim_one(ledger) for _ in range(2)]
+    asking = {one.row.key: [request.app for request in one.row.requests] for one in claims}
+    assert asking == {here: ["dynamics365"], there: ["dynamics365-sales"]}
 
 
 async def test_a_released_row_is_ready_at_once_and_no_longer_ones_own(pool: asyncpg.Pool) -> None:

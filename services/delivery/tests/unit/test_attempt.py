@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 import pytest
+from common.catalog import APPS
 from common.eligibility import Installation
-from common.events import CrmPerson, Trigger
+from common.events import ConversationSettled, CrmPerson, Trigger
 from common.outcomes import Outcome
 from common.updates import Update
 from delivery.attempt import Attempts
@@ -75,6 +76,9 @@ class World:
 
     row: Row
     installation: Installation | None = INSTALLATION
+    of_apps: dict[str, Installation | None] = field(default_factory=dict)  # where they differ
+    leads: list[str] = field(default_factory=list)
+    dead: set[str] = field(default_factory=set)  # apps whose connection needs a reconnect
     conversation: Conversation = field(default_factory=lambda: talk(SAID))
     persons: list[str] = field(default_factory=lambda: ["501"])
     notes: dict[str, str] = field(default_factory=dict)
@@ -94,6 +98,7 @@ class World:
     note_max_bytes: int | None = None
     visible_after: timedelta = timedelta(seconds=10)
     has_activity: bool = False
+    note_id_is_ours: bool = False
 
     def _step(self, name: str) -> None:
         self.log.append(name)
@@ -114,12 +119,14 @@ class World:
 
     # settings
 
-    async def installation_of(self, fresh: bool) -> Installation | None:
+    async def installation_of(self, app: str, fresh: bool) -> Installation | None:
         self._step("look" if fresh else "installation")
-        return self.installation
+        return self.of_apps.get(app, self.installation)
 
-    async def crm_access(self, *_: str, rejected: str | None = None) -> CrmAccess:
+    async def crm_access(self, _: str, app: str, *, rejected: str | None = None) -> CrmAccess:
         self._step("crm_access" if rejected is None else "crm_access anew")
+        if app in self.dead:
+            raise ReconnectNeeded("reconnect_needed")
         return CrmAccess("t", "https://crm", "42001", "9", NOW + timedelta(hours=1))
 
     async def intercom_access(self, _: str, *, rejected: str | None = None) -> IntercomAccess:
@@ -149,6 +156,10 @@ class World:
     async def find_persons(self, *_: object) -> Sequence[str]:
         self._step("find_persons")
         return self.persons
+
+    async def find_leads(self, *_: object) -> Sequence[str]:
+        self._step("find_leads")
+        return self.leads
 
     async def person(self, _: CrmAccess, person_id: str, __: timedelta) -> PersonState | None:
         self._step("person")
@@ -198,8 +209,8 @@ class World:
         self.row = finished(self.row, result, self.now)
         return self.row
 
-    async def move(self, _: Claim, to: Key, result: Result) -> None:
-        self._step(f"move to {to.crm_account}")
+    async def move(self, _: Claim, to: Key, app: str, result: Result) -> None:
+        self._step(f"move {app} to {to.crm_account}")
 
     @property
     def now(self) -> datetime:
@@ -230,8 +241,8 @@ class World:
 class _Settings:
     world: World
 
-    async def installation(self, *_: str, fresh: bool = False) -> Installation | None:
-        return await self.world.installation_of(fresh)
+    async def installation(self, _: str, app: str, *, fresh: bool = False) -> Installation | None:
+        return await self.world.installation_of(app, fresh)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.world, name)
@@ -261,6 +272,9 @@ class _Ledger:
     async def heal(self, *_: object) -> None:
         self.world.log.append("heal")
 
+    async def fold(self, _: Key, event: ConversationSettled, __: tuple[str, ...]) -> None:
+        self.world.log.append(f"fold {event.trigger}")
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.world, name)
 
@@ -279,6 +293,15 @@ def asked(*triggers: Trigger, known: Known | None = None, **rest: Any) -> World:
         for number, trigger in enumerate(triggers or (Trigger.QUIET,), start=1)
     )
     return World(Row(KEY, wanted=len(requests), requests=requests, known=known or Known()))
+
+
+def asked_of(*apps: str) -> World:
+    """Quiet, of several apps on one CRM account; the last one's request is the newest."""
+    world = asked(*[Trigger.QUIET] * len(apps))
+    requests = [replace(r, app=app) for r, app in zip(world.row.requests, apps, strict=True)]
+    key = replace(KEY, crm=APPS[apps[0]].crm)
+    world.row = replace(world.row, key=key, requests=tuple(requests))
+    return world
 
 
 def noted(world: World) -> Known:
@@ -562,12 +585,12 @@ async def test_another_account_on_the_connection_takes_the_requests_over() -> No
     world = asked()
     world.installation = INSTALLATION.model_copy(update={"crm_account": "42002"})
     await world.attempt()
-    assert world.log == ["installation", "move to 42002"]
+    assert world.log == ["installation", "move hubspot to 42002"]
     world = asked()  # settings' answer was held; the token already leads elsewhere
     world.row = replace(world.row, key=replace(KEY, crm_account="41999"))
     world.installation = INSTALLATION.model_copy(update={"crm_account": "41999"})
     await world.attempt()
-    assert world.log[-1] == "move to 42001"
+    assert world.log[-1] == "move hubspot to 42001"
 
 
 async def test_settings_away_waits_without_counting_as_a_failure() -> None:
@@ -606,6 +629,17 @@ async def test_an_attempt_that_lost_its_row_leaves_a_note_that_is_still_sought()
     world.when["create_note"] = lambda: setattr(world, "lease_lost", True)
     assert await world.attempt() is None
     assert "77" in world.notes
+
+
+async def test_a_note_whose_id_is_ours_is_left_and_asked_to_be_written_again() -> None:
+    """The present owner's create met it: deleted, it would be gone from under them."""
+    world = asked()
+    world.note_id_is_ours = True
+    world.when["create_note"] = lambda: setattr(world, "lease_lost", True)
+    assert await world.attempt() is None
+    assert set(world.notes) == {"77"}
+    assert "heal" not in world.log
+    assert world.log[-1] == "fold removed"
 
 
 async def test_a_lost_lease_stops_before_anything_is_sent() -> None:
@@ -701,3 +735,72 @@ async def test_of_a_conversation_that_began_after_a_restore_nothing_is_looked_fo
     await world.attempt()
     assert world.outcomes() == [Outcome.DELIVERED]
     assert "notes_marked" not in world.log
+
+
+async def test_a_lead_is_looked_for_only_where_an_app_that_takes_leads_asks() -> None:
+    for apps, outcome in (
+        (("dynamics365", "dynamics365-cases"), Outcome.NO_PERSON),
+        (("dynamics365-sales", "dynamics365"), Outcome.DELIVERED),
+    ):
+        world = asked_of(*apps)
+        world.persons, world.leads = [], ["lead.7"]
+        await world.attempt()
+        assert world.outcomes() == [outcome] * 2
+        assert ("find_leads" in world.log) is (outcome is Outcome.DELIVERED)
+
+
+async def test_a_contact_comes_before_a_lead() -> None:
+    world = asked_of("dynamics365-sales")
+    world.leads = ["lead.7"]
+    await world.attempt()
+    assert world.row.known.person_id == "501"
+    assert "find_leads" not in world.log
+
+
+async def test_a_lead_that_an_action_made_is_written_to_where_notes_are_for_leads() -> None:
+    for app, person_id in (("dynamics365-sales", "lead.7"), ("dynamics365", "501")):
+        world = asked_of(app)
+        made = replace(world.row.requests[0], person=CrmPerson(kind="lead", id="lead.7"))
+        world.row = replace(world.row, requests=(made,))
+        world.persons = ["501"] if app == "dynamics365" else ["501", "lead.7"]
+        await world.attempt()
+        assert world.row.known.person_id == person_id
+
+
+async def test_one_apps_dead_connection_leaves_the_others_theirs() -> None:
+    apps = ("dynamics365", "dynamics365-sales")
+    world = asked_of(*apps)
+    world.dead = {"dynamics365-sales"}
+    await world.attempt()
+    assert world.outcomes() == [Outcome.DELIVERED] * 2
+    world = asked_of(*apps)
+    world.dead = set(apps)
+    await world.attempt()
+    assert world.row.waiting is Waiting.RECONNECT
+    assert world.notes == {}
+
+
+@pytest.mark.parametrize("asking", ["dynamics365", "dynamics365-sales", "dynamics365-cases"])
+async def test_apps_that_disagree_on_the_policy_share_one_note_whoever_asks(asking: str) -> None:
+    world = asked_of(asking)
+    new = INSTALLATION.model_copy(update={"note_policy": "new"})
+    world.of_apps = {"dynamics365": new, "dynamics365-sales": new}
+    await world.attempt()
+    assert world.row.known.note == Written("77", None, SAID)
+    world = asked_of(asking)
+    elsewhere = INSTALLATION.model_copy(update={"crm_account": "42002"})
+    world.of_apps = dict.fromkeys(APPS, new) | {"dynamics365-cases": None}
+    if asking == "dynamics365":
+        world.of_apps["dynamics365-cases"] = elsewhere  # it writes to notes of its own
+    elif asking == "dynamics365-cases":
+        world.of_apps["dynamics365-cases"] = new
+    await world.attempt()
+    assert world.row.known.note == Written("77", SAID.part_id, SAID)
+
+
+async def test_only_the_app_whose_account_changed_is_moved() -> None:
+    world = asked_of("dynamics365", "dynamics365-sales")
+    elsewhere = INSTALLATION.model_copy(update={"crm_account": "42002"})
+    world.of_apps = {"dynamics365-sales": elsewhere}
+    await world.attempt()
+    assert world.log[-1] == "move dynamics365-sales to 42002"

@@ -8,7 +8,7 @@ import pytest
 from common.events import ConversationSettled, CrmPerson, Trigger
 from common.outcomes import Outcome
 from common.updates import Update
-from delivery.domain.fold import SEEN_ACTIONS_MAX, fold, take_over
+from delivery.domain.fold import SEEN_ACTIONS_MAX, fold, take_over, without
 from delivery.domain.row import Distrust, Key, Row
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -127,3 +127,14 @@ def test_after_a_restore_no_number_is_given_out_that_was_given_out_before() -> N
     numbers = [request.number for request in second.requests]
     assert numbers == [int(NOW.timestamp()) + 1, int(NOW.timestamp()) + 2]
     assert take_over(Row(KEY, distrust=distrust), first.requests).wanted == numbers[0]
+
+
+def test_one_apps_requests_leave_and_the_others_stay_to_be_answered() -> None:
+    apps = ("dynamics365", "dynamics365-sales")
+    row = replace(fold(ROW, event(Trigger.MANUAL, action_id="m1"), apps, NOW).row, taken=2)
+    stays, leaving = without(row, "dynamics365-sales")
+    assert [request.app for request in leaving] == ["dynamics365-sales"]
+    assert [request.app for request in stays.requests] == ["dynamics365"]
+    assert stays.done < stays.wanted
+    nobody, _ = without(stays, "dynamics365")
+    assert (nobody.requests, nobody.done) == ((), nobody.wanted)

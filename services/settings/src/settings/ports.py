@@ -43,6 +43,10 @@ class GrantRefused(Exception):
     """The vendor says for good that this code or token stands for no customer's consent."""
 
 
+class SeveralAccounts(Exception):
+    """What the person allowed opens several CRM accounts, and nothing says which one is meant."""
+
+
 class VendorUnavailable(Exception):
     """The vendor cannot answer now."""
 
@@ -250,7 +254,9 @@ class CrmVendor(Protocol):
 
     async def exchange(self, code: str, redirect_uri: str, verifier: str | None) -> CrmGrant: ...
 
-    async def refresh(self, refresh_token: str) -> Tokens: ...
+    async def refresh(self, refresh_token: str, api_base: str) -> Tokens:
+        """A new pair for the account at this address."""
+        ...
 
     async def revoke(self, refresh_token: str) -> None:
         """End the consent there too; does nothing where no call for it is known."""

@@ -107,7 +107,7 @@ async def test_keaps_code_goes_with_our_secret_in_the_form_and_a_refresh_with_ba
 
     with pytest.raises(VendorUnavailable, match="no_account"):  # this one does not say who we are
         await keap(answer).exchange("code", "https://x.example/cb", None)
-    tokens = await keap(answer).refresh("old-refresh")
+    tokens = await keap(answer).refresh("old-refresh", "")
     assert (tokens.access_token, tokens.refresh_token) == ("new-access", "new-refresh")
     assert tokens.expires_at == NOW + timedelta(seconds=7200)
 
@@ -155,7 +155,7 @@ async def test_keap_says_in_its_own_way_that_a_refresh_token_is_dead(
     body: Any, raised: type[Exception]
 ) -> None:
     with pytest.raises(raised) as error:
-        await keap(lambda _: httpx.Response(400, json=body)).refresh("old-refresh")
+        await keap(lambda _: httpx.Response(400, json=body)).refresh("old-refresh", "")
     assert type(error.value) is raised
 
 
@@ -170,7 +170,7 @@ async def test_salesloft_takes_json_and_names_team_and_user() -> None:
 
     grant = await salesloft(answer).exchange("code", "https://x.example/cb", None)
     assert (grant.account_id, grant.user_id) == ("42001", "9")
-    assert (await salesloft(answer).refresh("old-refresh")).refresh_token == "new-refresh"
+    assert (await salesloft(answer).refresh("old-refresh", "")).refresh_token == "new-refresh"
 
 
 @pytest.mark.parametrize("me", [{}, {"data": None}, {"data": {"id": 9, "team": None}}])
@@ -186,4 +186,4 @@ async def test_salesloft_is_not_connected_without_a_team(me: Any) -> None:
 async def test_salesloft_may_refuse_a_dead_grant_with_either_status(status: int) -> None:
     vendor = salesloft(lambda _: httpx.Response(status, json={"error": "invalid_grant"}))
     with pytest.raises(GrantRefused):
-        await vendor.refresh("old-refresh")
+        await vendor.refresh("old-refresh", "")

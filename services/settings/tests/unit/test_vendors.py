@@ -100,7 +100,7 @@ async def test_hubspots_secret_goes_in_the_body_and_a_kept_refresh_token_stays()
         assert form["client_secret"] == ["our-secret"]
         return httpx.Response(200, json={"access_token": "new-access", "expires_in": 1800})
 
-    tokens = await hubspot(answer).refresh("old-refresh")
+    tokens = await hubspot(answer).refresh("old-refresh", "")
     assert (tokens.access_token, tokens.refresh_token) == ("new-access", "old-refresh")
     assert tokens.expires_at == NOW + timedelta(seconds=1800)
 
@@ -199,7 +199,7 @@ async def test_only_a_dead_grant_ends_a_customers_connection(
 ) -> None:
     vendor = hubspot(lambda _: httpx.Response(status, json=body))
     with pytest.raises(raised) as error:
-        await vendor.refresh("old-refresh")
+        await vendor.refresh("old-refresh", "")
     assert type(error.value) is raised
     assert "old-refresh" not in str(error.value)
 
@@ -207,13 +207,13 @@ async def test_only_a_dead_grant_ends_a_customers_connection(
 async def test_a_page_instead_of_json_is_a_vendor_that_cannot_answer_now() -> None:
     vendor = pipedrive(lambda _: httpx.Response(200, text="<html>"))
     with pytest.raises(VendorUnavailable):
-        await vendor.refresh("old-refresh")
+        await vendor.refresh("old-refresh", "")
 
 
 async def test_retry_after_is_passed_on() -> None:
     vendor = hubspot(lambda _: httpx.Response(429, headers={"Retry-After": "7"}))
     with pytest.raises(VendorUnavailable) as error:
-        await vendor.refresh("old-refresh")
+        await vendor.refresh("old-refresh", "")
     assert error.value.retry_after == timedelta(seconds=7)
     for nonsense in (None, "", "-1", "x", "Wed, 21 Oct 2026 07:28:00 GMT", "9" * 40, "٣"):
         assert retry_after(nonsense) is None

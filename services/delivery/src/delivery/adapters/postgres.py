@@ -26,7 +26,7 @@ from delivery.adapters.rows import (
     row_of,
 )
 from delivery.domain.answer import Result, finished
-from delivery.domain.fold import Folded, fold, take_over
+from delivery.domain.fold import Folded, fold, take_over, without
 from delivery.domain.ready import ready_at
 from delivery.domain.row import Key, Known, Row, Waiting
 from delivery.ports import Claim, LeaseLost, LedgerAway
@@ -172,13 +172,13 @@ class PostgresLedger:
         async with self._transaction() as connection:
             return await self._finish(connection, claim, result)
 
-    async def move(self, claim: Claim, to: Key, result: Result) -> None:
+    async def move(self, claim: Claim, to: Key, app: str, result: Result) -> None:
         async with self._transaction() as connection:
             # Rows are locked in one order everywhere, or two moves could wait for each other.
             await _lock_in_order(connection, claim.row.key, to)
-            moved = await self._finish(connection, claim, result, keep_open=False)
+            moved = await self._finish(connection, claim, result, leaving=app)
             row_id, row, now = await _locked_or_new(connection, to)
-            taken_over = take_over(row, moved.requests)
+            taken_over = take_over(row, without(moved, app)[1])
             at = {} if row.leased else {"ready_at": ready_at(taken_over, now)}
             await _update(connection, row_id, request_columns(taken_over) | at, ())
 
@@ -188,7 +188,7 @@ class PostgresLedger:
         claim: Claim,
         result: Result,
         *,
-        keep_open: bool = True,
+        leaving: str | None = None,
     ) -> Row:
         record = await connection.fetchrow(
             f"SELECT {COLUMNS} FROM ledger WHERE workspace_id = $1 AND conversation_id = $2 "  # noqa: S608 - constants only
@@ -201,10 +201,7 @@ class PostgresLedger:
         now: datetime = record["at"]
         asked = row_of(record)
         answered = finished(asked, self._woken_meanwhile(claim, result, now), now)
-        kept = answered
-        if not keep_open:
-            wanted = answered.wanted
-            kept = replace(answered, requests=(), taken=wanted, done=wanted)
+        kept = answered if leaving is None else without(answered, leaving)[0]
         await _update(
             connection,
             record["id"],

@@ -51,6 +51,14 @@ def _next_number(row: Row) -> int:
     return used + 1
 
 
+def without(row: Row, app: str) -> tuple[Row, tuple[Request, ...]]:
+    """The row without this app's open requests, and those, for another row to take over."""
+    leaving = tuple(request for request in row.requests if request.app == app)
+    staying = tuple(request for request in row.requests if request.app != app)
+    left = replace(row, requests=staying)
+    return (left if staying else replace(left, taken=row.wanted, done=row.wanted)), leaving
+
+
 def announced(event: ConversationSettled) -> Update | None:
     if event.updated_at is None or event.part_id is None:
         return None

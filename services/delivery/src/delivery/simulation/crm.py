@@ -43,6 +43,7 @@ class SimCrm:
         has_activity: bool,
     ) -> None:
         self.name = name
+        self.note_id_is_ours = False
         self.has_activity = has_activity
         self._accounts = accounts
         self._tokens = tokens
@@ -67,6 +68,11 @@ class SimCrm:
             ]
 
         return await self._wire.read(work)
+
+    async def find_leads(
+        self, access: CrmAccess, contact: Contact, deadline: timedelta
+    ) -> Sequence[str]:
+        return ()
 
     async def person(
         self, access: CrmAccess, person_id: str, deadline: timedelta

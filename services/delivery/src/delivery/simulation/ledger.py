@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from common.events import ConversationSettled, DeliveryOutcome
 
 from delivery.domain.answer import Result, finished
-from delivery.domain.fold import Folded, fold, take_over
+from delivery.domain.fold import Folded, fold, take_over, without
 from delivery.domain.ready import ready_at
 from delivery.domain.row import Key, Known, Row, Waiting
 from delivery.ports import Claim, LeaseLost
@@ -82,20 +82,18 @@ class Database:
             raise LeaseLost
         return stored
 
-    def finish(self, claim: Claim, result: Result, *, keep_open: bool = True) -> Row:
+    def finish(self, claim: Claim, result: Result, *, leaving: str | None = None) -> Row:
         stored, now = self.held(claim), self.now()
         answered = finished(self.row(claim.row.key)[1], result, now)
-        kept = answered
-        if not keep_open:
-            kept = replace(answered, requests=(), taken=answered.wanted, done=answered.wanted)
+        kept = answered if leaving is None else without(answered, leaving)[0]
         self.put(stored, kept)
         stored.ready_at, stored.token, stored.until = ready_at(kept, now), None, None
         return answered
 
-    def move(self, claim: Claim, to: Key, result: Result) -> None:
-        moved = self.finish(claim, result, keep_open=False)
+    def move(self, claim: Claim, to: Key, app: str, result: Result) -> None:
+        moved = self.finish(claim, result, leaving=app)
         stored, row = self.row(to)
-        taken = take_over(row, moved.requests)
+        taken = take_over(row, without(moved, app)[1])
         self.put(stored, taken)
         if not row.leased:
             stored.ready_at = ready_at(taken, self.now())
@@ -167,8 +165,8 @@ class SimLedger:
 
         return await self._wire.ledger(work)
 
-    async def move(self, claim: Claim, to: Key, result: Result) -> None:
-        await self._wire.ledger(lambda: self._database.move(claim, to, result))
+    async def move(self, claim: Claim, to: Key, app: str, result: Result) -> None:
+        await self._wire.ledger(lambda: self._database.move(claim, to, app, result))
 
     async def release(self, claims: Sequence[Claim]) -> None:
         await self._wire.ledger(lambda: self._database.release(claims))

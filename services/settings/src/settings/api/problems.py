@@ -39,6 +39,7 @@ REFUSALS: dict[Refusal, str] = {
     Refusal.CODE_REFUSED: "the vendor refuses the code; start again",
     Refusal.UNKNOWN_REGION: "the workspace lies in a region that is not configured",
     Refusal.HOST_NOT_ALLOWED: "the vendor names an API host that is not allowed",
+    Refusal.SEVERAL_ACCOUNTS: "this sign-in opens several accounts, and none was named",
 }
 
 

@@ -16,6 +16,7 @@ from settings.handlers.leaving import Leaving
 
 _DESCRIPTION = "/v1/openapi.json"
 _App = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,40}$", examples=["hubspot"])]
+_Crm = Annotated[str, Path(pattern=r"^[a-z0-9_]{1,40}$", examples=["hubspot"])]
 _Opaque = Annotated[str, Query(max_length=4_096)]
 
 
@@ -136,7 +137,7 @@ def _callbacks(connections: Connections, leaving: Leaving) -> APIRouter:
 
     @router.get("/callback/{crm}")
     async def crm(
-        crm: _App, state: _Opaque = "", code: _Opaque = "", error: _Opaque = ""
+        crm: _Crm, state: _Opaque = "", code: _Opaque = "", error: _Opaque = ""
     ) -> models.AppConnected:
         connected = await connections.complete_app(crm, Callback(state, code or None, bool(error)))
         return models.AppConnected(
@@ -148,7 +149,7 @@ def _callbacks(connections: Connections, leaving: Leaving) -> APIRouter:
         )
 
     @router.delete("/callback/{crm}", status_code=204, responses=problems(401))
-    async def crm_departed(crm: _App, request: Request) -> Response:
+    async def crm_departed(crm: _Crm, request: Request) -> Response:
         """A CRM's notice that a customer removed our app; Pipedrive's has our own credentials."""
         authorization = request.headers.get("authorization")
         await leaving.crm_departed(crm, authorization, await request.body())

@@ -23,6 +23,7 @@ class Refusal(StrEnum):
     CODE_REFUSED = "code_refused"
     UNKNOWN_REGION = "unknown_region"
     HOST_NOT_ALLOWED = "host_not_allowed"
+    SEVERAL_ACCOUNTS = "several_accounts"
 
 
 class Purpose(StrEnum):

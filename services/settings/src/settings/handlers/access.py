@@ -167,7 +167,7 @@ class Access:
         try:
             if vendor is None:
                 raise VendorUnavailable("no_client")
-            tokens = await vendor.refresh(claimed.tokens.refresh_token)
+            tokens = await vendor.refresh(claimed.tokens.refresh_token, claimed.api_base)
         except GrantRefused:
             _refreshes.labels(crm, "refused").inc()
             await self.store.mark_crm_dead(

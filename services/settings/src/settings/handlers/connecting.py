@@ -33,6 +33,7 @@ from settings.ports import (
     InstallationStore,
     IntercomMe,
     IntercomVendor,
+    SeveralAccounts,
 )
 
 _log = log.get(__name__)
@@ -157,6 +158,9 @@ class Connections:
         except HostNotAllowed:
             _log.error("vendor.host_not_allowed", vendor=crm, workspace=workspace_id)
             raise AuthorizationRefused(Refusal.HOST_NOT_ALLOWED) from None
+        except SeveralAccounts:
+            _log.warning("authorization.several_accounts", vendor=crm, workspace=workspace_id)
+            raise AuthorizationRefused(Refusal.SEVERAL_ACCOUNTS) from None
         did = await self.store.connect(
             workspace_id,
             app,

@@ -48,10 +48,12 @@ class HttpCrm(ABC):
     actions: ClassVar[frozenset[ActionKind]] = (
         frozenset()
     )  # those of `ActingCrm`s, as the catalog says
+    note_id_is_ours = False
     limits: ClassVar[tuple[RateLimit, ...]]  # the one that a plain 429 is taken for comes first
     rate_limit_wait: timedelta  # after a 429 that says nothing about when
     person_query: ClassVar[Mapping[str, str]] = {}  # what reading one asks for
     note_query: ClassVar[Mapping[str, str]] = {}
+    headers: ClassVar[Mapping[str, str]] = {}  # what each request carries besides the token
 
     def __init__(self, client: httpx.AsyncClient | None = None) -> None:
         self._client = client or new_client()
@@ -66,6 +68,12 @@ class HttpCrm(ABC):
     async def find_persons(
         self, access: CrmAccess, contact: Contact, deadline: timedelta
     ) -> Sequence[str]: ...
+
+    async def find_leads(
+        self, access: CrmAccess, contact: Contact, deadline: timedelta
+    ) -> Sequence[str]:
+        """None, where the CRM has no leads that a note could be written to."""
+        return ()
 
     @abstractmethod
     async def notes_marked(
@@ -219,6 +227,7 @@ class HttpCrm(ABC):
         query: Mapping[str, str] | None = None,
         *,
         write: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> Json:
         """The body of a success, `{}` where it has none; else raises, codes only, no words."""
         request = self._client.build_request(
@@ -229,6 +238,8 @@ class HttpCrm(ABC):
             headers={
                 "Authorization": f"Bearer {access.access_token}",
                 "Accept": "application/json",
+                **self.headers,
+                **(headers or {}),
             },
         )
         turn = await self.guard.admit(access.whose, call, until)

@@ -79,7 +79,7 @@ class HubSpot(Vendor):
             api_base=self.api_url,
         )
 
-    async def refresh(self, refresh_token: str) -> Tokens:
+    async def refresh(self, refresh_token: str, api_base: str) -> Tokens:
         asked_at = self.client.clock.now()
         form = {"grant_type": "refresh_token", "refresh_token": bearer_token(refresh_token)}
         answer = await self._form(f"{self.api_url}{_TOKEN_PATH}", form | self._client())

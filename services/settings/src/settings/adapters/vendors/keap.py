@@ -87,7 +87,7 @@ class Keap(Vendor):
             api_base=self.api_url,
         )
 
-    async def refresh(self, refresh_token: str) -> Tokens:
+    async def refresh(self, refresh_token: str, api_base: str) -> Tokens:
         asked_at = self.client.clock.now()
         form = {"grant_type": "refresh_token", "refresh_token": bearer_token(refresh_token)}
         basic = base64.b64encode(f"{self.client.id}:{self.client.secret}".encode()).decode()

@@ -101,7 +101,7 @@ class Pipedrive(Vendor):
             f"made. Add it in Pipedrive (its types now: {', '.join(known)}), then connect again."
         )
 
-    async def refresh(self, refresh_token: str) -> Tokens:
+    async def refresh(self, refresh_token: str, api_base: str) -> Tokens:
         asked_at = self.client.clock.now()
         answer = await self._token(
             {"grant_type": "refresh_token", "refresh_token": bearer_token(refresh_token)}

@@ -67,7 +67,7 @@ class Salesloft(Vendor):
         team, user = _ids(me)
         return CrmGrant(tokens=tokens, account_id=team, user_id=user, api_base=self.api_url)
 
-    async def refresh(self, refresh_token: str) -> Tokens:
+    async def refresh(self, refresh_token: str, api_base: str) -> Tokens:
         asked_at = self.client.clock.now()
         given = {"grant_type": "refresh_token", "refresh_token": bearer_token(refresh_token)}
         return self._tokens(await self._token(given), asked_at, refresh_token)
