@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 import typer
-from common.catalog import APPS, apps_of
+from common.catalog import APPS, CRMS, apps_of
 from common.clock import SystemClock
 from common.http import new_client
 from delivery.adapters.crm import crm_for
-from delivery.adapters.crm.unconfirmed import Fact, all_facts, facts_of
+from delivery.adapters.crm.unconfirmed import Fact, facts_of
 from delivery.adapters.settings import HttpSettings
 from delivery.ports import Gone, ReconnectNeeded, RetryLater
 
@@ -94,11 +94,19 @@ async def _settings(config: DoctorConfig) -> AsyncIterator[HttpSettings]:
 
 
 def _facts() -> None:
-    open_facts = [fact for fact in all_facts() if fact.proved is None]
-    typer.echo(f"\nNot known for sure ({len(open_facts)}; docs/verified.md)")
-    for fact in open_facts:
-        typer.echo(f"  {_names(fact)}: {fact.what}")
-        typer.echo(f"      meanwhile: {fact.meanwhile}")
+    typer.echo("\nNot known for sure (docs/verified.md)")
+    for crm in CRMS:
+        open_facts = [fact for fact in facts_of(crm) if fact.proved is None]
+        names = ", ".join(app.name for app in apps_of(crm))
+        typer.echo(f"  {names}: {len(open_facts)}")
+        for fact in open_facts:
+            typer.echo(f"    {fact.what}")
+            typer.echo(f"      meanwhile: {fact.meanwhile}{_constant(fact)}")
+            typer.echo(f"      source: {fact.source}")
+
+
+def _constant(fact: Fact) -> str:
+    return f" ({fact.constant})" if fact.constant else ""
 
 
 def _proved(crm: str, steps: list[Step]) -> None:
@@ -109,7 +117,3 @@ def _proved(crm: str, steps: list[Step]) -> None:
         word = {True: "proved", False: "NOT SO", None: "untold"}[seen]
         typer.echo(f"  {word:<6}  {fact.key}: {fact.what}")
     typer.echo("\nEnter today's date as `proved` in facts/<crm>.toml, and run `make docs`.")
-
-
-def _names(fact: Fact) -> str:
-    return " and ".join(app.name for app in apps_of(fact.crm))

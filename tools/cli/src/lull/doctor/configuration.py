@@ -49,6 +49,11 @@ def vendors() -> Iterator[Finding]:
     except SystemExit:
         yield Finding("vendors: not known before settings' variables are mended", State.UNKNOWN)
         return
+    if not config.settings_public_url.startswith("https://"):
+        mend = (
+            "vendors take https alone: set LULL_SETTINGS_PUBLIC_URL before you connect a real one"
+        )
+        yield Finding(f"redirect addresses begin with {_callback(config, '')}", State.UNKNOWN, mend)
     yield Finding(f"Intercom: redirect address {_callback(config, 'intercom')}", State.GOOD)
     for offer, given in zip(OFFERS, variables, strict=True):
         names = " and ".join(app.name for app in apps_of(offer.name))
