@@ -37,6 +37,7 @@ from settings.console.workspaces import WorkspacePages
 from settings.domain.sessions import cookie_rule
 from settings.handlers.access import Access
 from settings.handlers.connecting import Connections
+from settings.handlers.idling import Idle
 from settings.handlers.installations import Installations
 from settings.handlers.leaving import Leaving
 from settings.handlers.signing_in import SignIn
@@ -187,8 +188,13 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
     )
     postgres, watching = health.need("postgres"), health.loop("postgres")
 
+    idle, idling = Idle(store, access, clock), health.loop("idle connections")
+
     async def watch_postgres(stop: asyncio.Event) -> None:
         await watch(database, postgres, watching, stop)
+
+    async def refresh_idle(stop: asyncio.Event) -> None:
+        await idle.run(idling, stop)
 
     async def close() -> None:
         await access.finish()
@@ -219,7 +225,7 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
             ),
             Listener("health", health.app(), config.health_host, config.settings_health_port),
         ],
-        {"outbox": relay.run, "postgres": watch_postgres},
+        {"outbox": relay.run, "postgres": watch_postgres, "idle": refresh_idle},
         close,
     )
 

@@ -180,6 +180,10 @@ class ConnectionStore(Protocol):
         """Workspace and app of every connection to that account (and user) of that CRM's apps."""
         ...
 
+    async def obtained_before(self, before: datetime) -> list[tuple[str, str]]:
+        """Workspace and app of connections that work, with an older pair; the oldest first."""
+        ...
+
     async def claim_refresh(
         self, workspace_id: str, app: str, claimant: str, lease: timedelta
     ) -> CrmConnection | None:

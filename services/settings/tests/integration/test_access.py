@@ -31,6 +31,11 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+async def version(database: Any, workspace: str) -> int:
+    found = "SELECT token_version FROM connections WHERE workspace_id = $1"
+    return int(await database.fetchval(found, workspace))
+
+
 async def expire(database: Any, workspace: str) -> None:
     await database.execute(
         "UPDATE connections SET obtained_at = obtained_at - interval '2 days',"
@@ -61,6 +66,26 @@ async def test_fifty_callers_of_two_replicas_refresh_an_expired_rotating_token_o
     # The rotated refresh token was kept: the next refresh succeeds with it.
     await expire(database, made.workspace)
     assert (await replicas[1].crm_access(made.workspace, app)).status_code == 200
+
+
+async def test_a_pair_that_nobody_used_for_weeks_is_refreshed_once_of_itself(
+    replicas: list[Any], simulators: Any, install: Callable[..., Any], database: Any
+) -> None:
+    made, fresh = await install("keap"), await install("keap")
+    since = last_seq(simulators)
+    before = await version(database, made.workspace), await version(database, fresh.workspace)
+    await database.execute(
+        "UPDATE connections SET obtained_at = obtained_at - interval '22 days',"
+        " expires_at = expires_at - interval '22 days' WHERE workspace_id = $1",
+        made.workspace,
+    )
+    async with asyncio.timeout(20):
+        while await version(database, made.workspace) == before[0]:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    assert len(refreshes_since(simulators, "keap", since)) == 1
+    assert await version(database, fresh.workspace) == before[1]
+    assert (await replicas[0].crm_access(made.workspace, "keap")).status_code == 200
+    assert len(refreshes_since(simulators, "keap", since)) == 1  # and used from then on
 
 
 async def test_a_rejected_token_is_replaced_once_and_an_older_rejected_one_is_not(

@@ -7,7 +7,7 @@ nothing is open. Lease times are PostgreSQL's, so replicas' clocks do not matter
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from settings.adapters.keyring import Keyring, Place
@@ -154,6 +154,15 @@ class PostgresConnections:
                 list(apps),
                 account_id,
                 user_id,
+            )
+        return [(row["workspace_id"], row["app"]) for row in rows]
+
+    async def obtained_before(self, before: datetime) -> list[tuple[str, str]]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                "SELECT workspace_id, app FROM connections"
+                " WHERE state = 'connected' AND obtained_at < $1 ORDER BY obtained_at LIMIT 500",
+                before,
             )
         return [(row["workspace_id"], row["app"]) for row in rows]
 
