@@ -19,6 +19,7 @@ from settings.ports import (
     CrmVendor,
     GrantRefused,
     NotInstalled,
+    TokenUnreadable,
     UnknownWorkspace,
     VendorUnavailable,
 )
@@ -41,8 +42,10 @@ class Leaving:
         """Raises NotInstalled."""
         try:
             connection = await self.store.crm_connection(workspace_id, app)
-        except NotInstalled:
-            connection = None  # the store says so below, where nothing is installed either
+        except (NotInstalled, TokenUnreadable):
+            # The store says so below, where nothing is installed; what nobody can read cannot be
+            # revoked, and must not keep the app from going.
+            connection = None
         await self.installations.uninstall(workspace_id, app, by)
         if connection is not None:
             await self._revoke(workspace_id, app, connection)
