@@ -1,5 +1,6 @@
 """Every CRM: a note is created, read, changed, found again and deleted."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -163,3 +164,17 @@ async def test_a_note_is_found_again_past_many_others_while_the_search_lags(
 
 async def test_a_person_without_notes_has_none_marked(crm: Any) -> None:
     assert await crm.marked(crm.add_person(email="ada@example.com"), MARKER) == []
+
+
+async def test_hubspots_note_belongs_to_the_owner_and_an_update_leaves_it_there(
+    hubspot: Any, make_note: Any
+) -> None:
+    ada = hubspot.add_person(email="ada@example.com")
+    email = hubspot.control.account("hubspot", hubspot.account)["users"][0]["email"]
+    owner = await hubspot.crm.user_with_email(hubspot.access, email, hubspot.deadline)
+    assert owner != hubspot.access.user_id  # an owner's id is not the user's
+    note_id = await hubspot.create(ada, replace(make_note(), owner_id=owner))
+    newer = make_note(text="Bye")
+    await hubspot.crm.update_note(hubspot.access, note_id, newer.body, newer, hubspot.deadline)
+    [stored] = hubspot.notes()
+    assert stored["extra"]["hubspot_owner_id"] == owner
