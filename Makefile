@@ -59,10 +59,10 @@ check: lint types test ## What CI runs
 simulate: install ## A million seeded histories of debounce (hours; HISTORIES=20000 for fewer)
 	@$(BIN)/python -m debounce.simulation --histories $(or $(HISTORIES),1000000)
 
-bench-debounce: install ## Debounce beside Kafka Streams and quixstreams (40 minutes on an idle machine; JDK 17 for Streams)
+bench-debounce: install ## Debounce beside Kafka Streams and quixstreams (an hour on an idle machine; JDK 17 for Streams)
 	@$(BIN)/python -m bench.debounce.plan full
 
-bench-debounce-10m: install ## The same at ten million updates (15 minutes more, 10 GB of disk)
+bench-debounce-10m: install ## The same at ten million updates (25 minutes more, 10 GB of disk)
 	@$(BIN)/python -m bench.debounce.plan 10m
 
 demo: install ## Start everything, play scripted conversations, check what became of each

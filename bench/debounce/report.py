@@ -62,6 +62,7 @@ def _throughput(rows: Sequence[Row]) -> Iterable[str]:
                 "missing",
                 "premature",
                 "repeated",
+                "wrong",
                 "runs",
             ],
             (
@@ -75,6 +76,7 @@ def _throughput(rows: Sequence[Row]) -> Iterable[str]:
                     _most(runs, "missing"),
                     _most(runs, "premature"),
                     _most(runs, "repeated"),
+                    _most(runs, "wrong"),
                     str(len(runs)),
                 ]
                 for contender, runs in _by_contender(of_size)
@@ -91,7 +93,8 @@ def _killed(rows: Sequence[Row]) -> Iterable[str]:
     yield "## kill -9 in the middle of the log, started again at once\n"
     yield (
         f"{first['updates']:,} updates, {first['expected']:,} settled events expected; killed when"
-        " 40 % of them were out. Best run, median in brackets; of wrong outputs the most of any.\n"
+        " 40 % of them were out. Best run, median in brackets; of what is not right the most of"
+        " any, of repeats the fewest and the most.\n"
     )
     yield _table(
         ["", "first output again after", "missing", "premature", "wrong", "repeated", "runs"],
@@ -102,7 +105,7 @@ def _killed(rows: Sequence[Row]) -> Iterable[str]:
                 _most(runs, "missing"),
                 _most(runs, "premature"),
                 _most(runs, "wrong"),
-                _best(runs, "repeated", min, _thousands),
+                _range(runs, "repeated"),
                 str(len(runs)),
             ]
             for contender, runs in _by_contender(measured)
@@ -190,6 +193,11 @@ def _best(
 
 def _most(runs: Sequence[Row], figure: str) -> str:
     return f"{max(run[figure] for run in runs):,}"
+
+
+def _range(runs: Sequence[Row], figure: str) -> str:
+    fewest, most = (of(run[figure] for run in runs) for of in (min, max))
+    return f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
 
 
 def _of_size(runs: Sequence[Row], size: int, figure: str, shown: Callable[[float], str]) -> str:
