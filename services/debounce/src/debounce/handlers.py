@@ -19,7 +19,7 @@ from debounce.ports import Batch, Depth, Publisher, ReadBatch, UpdatesLog
 _log = log.get(__name__)
 
 TICK_LOOK_S: Final = 0.1
-COMMIT_EVERY_S: Final = 0.2  # as often as costs nothing: what was published since may repeat
+COMMIT_EVERY_S: Final = 0.1  # as often as costs nothing: what was published since may repeat
 LOOK_EVERY_S: Final = 0.5
 SILENT_TOO_LONG_S: Final = 10.0  # an idle partition is answered twice a second
 MOST_IN_FLIGHT: Final = 4_000  # then reading waits: what is in flight may repeat
