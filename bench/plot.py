@@ -10,6 +10,10 @@ from pathlib import Path
 
 import matplotlib as mpl  # type: ignore[import-not-found]
 from matplotlib import pyplot as plt
+from matplotlib.ticker import (  # type: ignore[import-not-found]
+    NullFormatter,
+    StrMethodFormatter,
+)
 
 NAMES = {
     "lull": "Lull, as shipped",
@@ -41,6 +45,11 @@ def main() -> None:
             pending = sorted(points)
             axes.plot(pending, [points[size] for size in pending], marker="o", label=name)
         axes.set(xscale="log", yscale="log", xlabel="conversations pending", title=title)
+        most = max(max(points.values()) for points in figures.values())
+        axes.set_ylim(1 if figures is cost else 10, 2 * most)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+            axis.set_minor_formatter(NullFormatter())
         axes.legend()
     target = Path(__file__).with_name("debounce.svg")
     figure.savefig(target, metadata={"Date": None})

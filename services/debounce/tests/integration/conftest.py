@@ -307,9 +307,9 @@ class Log:
 
     async def until_nothing_more_settles(self, for_s: float) -> None:
         async def at_rest() -> bool:
-            before = await self.settled_events()
+            before = len(await self.read(self.settled))
             await asyncio.sleep(for_s)
-            return before == await self.settled_events()
+            return before == len(await self.read(self.settled))
 
         await until(at_rest, f"no event for {for_s} s", 2 * DEADLINE_S)
 
