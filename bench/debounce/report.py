@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from bench.debounce.contenders import ALL
+from bench.debounce.goals import goals
 
 Row = dict[str, Any]
 
@@ -33,8 +34,14 @@ and machine); what each contender is stands in `bench/README.md`. Memory is in M
 
 def write_table(results: Path, target: Path) -> None:
     rows = [json.loads(line) for line in results.read_text().splitlines()]
-    parts = [HEAD, *_throughput(rows), *_killed(rows), *_pending(rows)]
+    parts = [HEAD, *_goals(rows), *_throughput(rows), *_killed(rows), *_pending(rows)]
     target.write_text("\n".join(parts).rstrip() + "\n")
+
+
+def _goals(rows: Sequence[Row]) -> Iterable[str]:
+    yield "## The goals\n"
+    yield _table(["goal", "best runs", ""], goals(rows))
+    yield "\nWhat bounds them: `docs/decisions/0010-debounce-reads-whole-batches.md`.\n"
 
 
 def _throughput(rows: Sequence[Row]) -> Iterable[str]:
