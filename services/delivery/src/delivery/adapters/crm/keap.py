@@ -41,7 +41,7 @@ TITLE_MAX_CHARS: Final = 100  # unconfirmed
 # Unconfirmed that lists show a note at once; no delay is documented.
 VISIBLE_AFTER: Final = timedelta(seconds=10)
 PHONES: Final = "PHONE1,PHONE2,PHONE3,PHONE4,PHONE5"
-PLACES_MAX: Final = 1_000
+PLACES_MAX: Final = 200  # more than one process works at at once
 
 
 class Keap(KeapRecords):
