@@ -41,7 +41,7 @@ def write_table(results: Path, target: Path) -> None:
 def _goals(rows: Sequence[Row]) -> Iterable[str]:
     yield "## The goals\n"
     yield _table(["goal", "best runs", ""], goals(rows))
-    yield "\nWhat bounds them: `docs/decisions/0010-debounce-reads-whole-batches.md`.\n"
+    yield "\nWhat bounds them: `docs/decisions/0014-debounce-reads-whole-batches.md`.\n"
 
 
 def _throughput(rows: Sequence[Row]) -> Iterable[str]:
