@@ -38,6 +38,7 @@ from delivery.domain.backoff import Schedule
 from delivery.handlers import Delivery
 from delivery.owners import Owners
 from delivery.ports import LedgerAway
+from delivery.previewing import Previews, preview_route
 from delivery.subscribers import SettledConsumer, settings_changed_router
 from delivery.worker import Worker
 from delivery.working import Limits, Needs
@@ -125,6 +126,7 @@ async def serve_delivery(config: DeliveryConfig) -> None:
     loops: dict[str, LoopBody] = {}
     consumers: list[SettledConsumer] = []
     deliveries: list[Delivery] = []
+    previewed: dict[str, Needs] = {}
     crms = {name: crm_for(name, config) for name in config.delivery_crms}
     peers = {name: health.peer(name) for name in ("settings", "intercom", *crms)}
     for name in ("intercom", *crms):
@@ -145,6 +147,7 @@ async def serve_delivery(config: DeliveryConfig) -> None:
             reserve=crm.reserve,
             heard=_hearing(peers),
         )
+        previewed[name] = needs
         worker = Worker(
             name,
             ledger,
@@ -186,7 +189,8 @@ async def serve_delivery(config: DeliveryConfig) -> None:
         await settings_client.aclose()
         pool.terminate()
 
-    api = delivery_api(PostgresHistory(pool))
+    previews = preview_route(Previews(previewed), config.delivery_preview_token)
+    api = delivery_api(PostgresHistory(pool), [previews])
     listeners = [
         Listener("api", api, config.delivery_host, config.delivery_port),
         Listener("health", health.app(), config.health_host, config.delivery_health_port),

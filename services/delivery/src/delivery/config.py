@@ -52,6 +52,12 @@ class DeliveryConfig(MigrationConfig, KafkaConfig, QuietPeriodConfig, ActivityCo
     delivery_settings_token: SecretStr = Field(
         ..., description="delivery's credential at settings' internal listener."
     )
+    delivery_preview_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="settings' credential for showing an admin what would be written; without it "
+        "nothing is shown.",
+    )
     delivery_concurrency: int = Field(
         16, ge=1, le=1_000, description="Attempts at once, per CRM and process."
     )
