@@ -117,3 +117,17 @@ def test_typed_text_becomes_paragraphs_breaks_and_links() -> None:
         "<p>a &amp; b<br>second</p>"
         '<p>see <a href="https://x.org/?a=1&amp;b=2">https://x.org/?a=1&amp;b=2</a></p>'
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [
+        ("/hubspot/contacts/42001/record/0-1/501", "/crm/hubspot/42001"),
+        ("/pipedrive/acme/person/501", "/crm/pipedrive/acme"),
+    ],
+)
+def test_where_the_vendors_show_a_person_leads_to_our_page(
+    browser: httpx.Client, path: str, page: str
+) -> None:
+    answer = browser.get(path, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, page)

@@ -44,6 +44,7 @@ def create_app(config: SimulatorsConfig) -> Starlette:
     return Starlette(
         routes=[
             Mount("/_control", routes=control),
+            *Pages.of_vendors(),
             *(Mount(f"/{vendor.name}", app=Gate(world, vendor)) for vendor in vendors),
             *Pages(world, webhooks, stage).routes(),
         ],

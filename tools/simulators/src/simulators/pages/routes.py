@@ -1,5 +1,6 @@
 """The pages: an index, each CRM account, and an inbox to try the whole product by hand in."""
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
@@ -41,6 +42,19 @@ class Pages:
             Route("/inbox/{ws}/{id}", self.act, methods=["POST"]),
             Mount("/static", app=StaticFiles(directory=STATIC)),
         ]
+
+    @staticmethod
+    def of_vendors() -> list[Route]:
+        """Where people see a person's record at the real vendors; here it leads to our page."""
+        places = {
+            "hubspot": "/hubspot/contacts/{account}/record/0-1/{person}",
+            "pipedrive": "/pipedrive/{account}/person/{person}",
+        }
+
+        def to_page(crm: str) -> Callable[[Request], Response]:
+            return lambda request: _see_other(f"/crm/{crm}/{request.path_params['account']}")
+
+        return [Route(path, to_page(crm)) for crm, path in places.items()]
 
     async def index(self, request: Request) -> Response:
         world = self._world
