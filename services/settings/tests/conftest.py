@@ -187,6 +187,8 @@ def service_env(
         "LULL_SETTINGS_OPERATOR_TOKEN": OPERATOR_TOKEN,
         "LULL_SETTINGS_PUBLIC_URL": "https://settings.example",
         "LULL_SETTINGS_VENDOR_TIMEOUT_S": "2",
+        "LULL_SETTINGS_DEBOUNCE_URLS": "http://127.0.0.1:1",  # neither runs here
+        "LULL_SETTINGS_DELIVERY_URL": "http://127.0.0.1:1",
         **variables(simulators.base_url),
     }
 

@@ -4,45 +4,60 @@ import argparse
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 
 import asyncpg
+import httpx
 from common import http, log
 from common.clock import Clock, SystemClock
 from common.health import Health
-from common.kafka import new_broker
+from common.kafka import dead_letter, new_broker
 from common.service import Listener, run, serve
 
 from settings.adapters.keyring import Keyring
+from settings.adapters.peers import HttpDeliveries, HttpPending
 from settings.adapters.postgres import schema
+from settings.adapters.postgres.audit import PostgresAudit
 from settings.adapters.postgres.authorizations import PostgresAuthorizations
 from settings.adapters.postgres.connections import PostgresConnections
 from settings.adapters.postgres.database import Database
+from settings.adapters.postgres.history import PostgresHistory
 from settings.adapters.postgres.installations import PostgresInstallations
+from settings.adapters.postgres.notices import PostgresNotices
 from settings.adapters.postgres.rotation import rotate
 from settings.adapters.postgres.sessions import PostgresSessions
 from settings.adapters.postgres.watch import watch
 from settings.adapters.relay import Relay
+from settings.adapters.reports import Reports
+from settings.adapters.tellers import Mail, Webhook
 from settings.adapters.vendors import OFFERS
 from settings.adapters.vendors.base import Client, VendorVariables
 from settings.adapters.vendors.intercom import Intercom
 from settings.api.internal import internal_app
 from settings.api.public import public_app
 from settings.config import MigrationConfig, SettingsConfig, by_name, by_region
+from settings.console.admin_pages import AdminPages
 from settings.console.app import console_app
+from settings.console.app_page import AppPages
+from settings.console.conversation_pages import ConversationPages
 from settings.console.front import Front
+from settings.console.history_pages import HistoryPages
 from settings.console.limit import Limit
+from settings.console.links import Links
 from settings.console.signing import Signing
 from settings.console.visitors import Visitors
 from settings.console.workspaces import WorkspacePages
 from settings.domain.sessions import cookie_rule
 from settings.handlers.access import Access
 from settings.handlers.connecting import Connections
+from settings.handlers.history import History, sweep
 from settings.handlers.idling import Idle
 from settings.handlers.installations import Installations
 from settings.handlers.leaving import Leaving
 from settings.handlers.signing_in import SignIn
 from settings.handlers.teammates import TeammateNames
-from settings.ports import CrmVendor, StoreUnavailable
+from settings.handlers.telling import Telling
+from settings.ports import CrmVendor, StoreUnavailable, Teller
 
 _DESCRIPTION = """
 Which workspace has sync switched on, for which app, and the tokens of its accounts.
@@ -155,26 +170,49 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
         config.lifetimes,
         clock,
     )
+    peers = http.new_client()
+    history = History(
+        PostgresHistory(database),
+        HttpPending(peers, health.peer("debounce"), config.settings_debounce_urls),
+        HttpDeliveries(
+            peers,
+            health.peer("delivery"),
+            config.settings_delivery_url,
+            None
+            if config.settings_delivery_token is None
+            else config.settings_delivery_token.get_secret_value(),
+        ),
+        installations,
+        clock,
+    )
+    names = TeammateNames(access, intercom)
     visitors = Visitors(
         sign_in,
         installations,
-        TeammateNames(access, intercom),
+        names,
+        history,
         cookie_rule(config.settings_public_url),
     )
+    links = Links(link_urls, crms)
+    leaving = Leaving(installations, store, access, crms)
     console = console_app(
         visitors,
         [
             Signing(
                 visitors, connections, Limit(config.settings_sign_ins_per_minute), config.proxies
             ),
-            WorkspacePages(visitors, installations, connections),
+            WorkspacePages(visitors, installations, connections, history),
+            AppPages(visitors, installations, connections, leaving),
+            HistoryPages(visitors, installations, history, links),
+            ConversationPages(visitors, installations, history, links),
+            AdminPages(visitors, installations, leaving, PostgresAudit(database)),
         ],
         config.settings_public_url,
     )
     operator_api = public_app(
         installations,
         connections,
-        Leaving(installations, store, access, crms),
+        leaving,
         config.settings_operator_token.get_secret_value(),
     )
     broker = new_broker(config, "settings")
@@ -186,6 +224,21 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
         health.peer("kafka"),
         health.loop("outbox"),
     )
+    reports = Reports(
+        database,
+        config,
+        partial(dead_letter, broker, source="settings", clock=clock),
+        health.peer("reports"),
+        health.loop("reports"),
+    )
+    telling = Telling(
+        PostgresNotices(database),
+        history,
+        _tellers(config, peers, clock, names),
+        config.settings_notices_every_s,
+    )
+    telling_loop = health.loop("notices", longest_pause_s=config.settings_notices_every_s + 600)
+    sweeping = health.loop("history", longest_pause_s=1_200)
     postgres, watching = health.need("postgres"), health.loop("postgres")
 
     idle, idling = Idle(store, access, clock), health.loop("idle connections")
@@ -196,10 +249,17 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
     async def refresh_idle(stop: asyncio.Event) -> None:
         await idle.run(idling, stop)
 
+    async def sweep_history(stop: asyncio.Event) -> None:
+        await sweep(history, timedelta(days=config.settings_history_days), sweeping, stop)
+
+    async def tell_admins(stop: asyncio.Event) -> None:
+        await telling.run(stop, telling_loop)
+
     async def close() -> None:
         await access.finish()
         await broker.stop()
         await client.aclose()
+        await peers.aclose()
         await database.close()
 
     await serve(
@@ -225,9 +285,33 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
             ),
             Listener("health", health.app(), config.health_host, config.settings_health_port),
         ],
-        {"outbox": relay.run, "postgres": watch_postgres, "idle": refresh_idle},
+        {
+            "outbox": relay.run,
+            "postgres": watch_postgres,
+            "idle": refresh_idle,
+            "reports": reports.run,
+            "history": sweep_history,
+            "notices": tell_admins,
+        },
         close,
     )
+
+
+def _tellers(
+    config: SettingsConfig, client: httpx.AsyncClient, clock: Clock, names: TeammateNames
+) -> list[Teller]:
+    """The ways to reach admins that are configured."""
+    tellers: list[Teller] = []
+    url, secret = config.settings_webhook_url, config.settings_webhook_secret
+    if url is not None and secret is not None:
+        console_url = config.settings_public_url
+        tellers.append(Webhook(client, clock, url, secret.get_secret_value(), console_url))
+    if config.settings_smtp_url is not None:
+        server = config.settings_smtp_url.get_secret_value()
+        tellers.append(
+            Mail(server, config.settings_mail_from, config.settings_public_url, names.address_of)
+        )
+    return tellers
 
 
 def _crms(

@@ -5,15 +5,16 @@ import binascii
 import re
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated
+from typing import Annotated, Self
 
 from common.config import CommaSeparated, KafkaConfig, SecretList, ServiceConfig
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from settings.domain.sessions import Lifetimes, cookie_rule
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _MIN_SECRET_CHARS = 16
+_SMTP = re.compile(r"smtps?(\+starttls)?://\S+")
 
 
 def _pairs(entries: list[SecretStr]) -> list[SecretStr]:
@@ -55,7 +56,10 @@ def _keeps_cookies(url: str) -> str:
 
 def _networks(entries: list[str]) -> list[str]:
     for entry in entries:
-        ip_network(entry)
+        try:
+            ip_network(entry)
+        except ValueError:
+            raise ValueError("each entry is a network such as 10.0.0.0/8") from None
     return entries
 
 
@@ -117,6 +121,46 @@ class SettingsConfig(MigrationConfig, KafkaConfig):
     settings_session_absolute_s: float = Field(
         43_200.0, gt=0, description="Seconds after a sign-in at which it ends in any case."
     )
+    settings_debounce_urls: CommaSeparated = Field(
+        ["http://127.0.0.1:8081"],
+        min_length=1,
+        description="debounce's internal API, each replica's; the console shows what waits there.",
+    )
+    settings_delivery_url: str = Field(
+        "http://127.0.0.1:8082",
+        description="delivery's internal API; the console shows what waits there. `{crm}` in it "
+        "stands for the CRM's name, where each has a delivery of its own.",
+    )
+    settings_delivery_token: SecretStr | None = Field(
+        None,
+        min_length=_MIN_SECRET_CHARS,
+        description="settings' credential for delivery's previews (LULL_DELIVERY_PREVIEW_TOKEN); "
+        "without it the console shows none.",
+    )
+    settings_history_days: int = Field(
+        90, ge=1, description="Days for which the console keeps what became of conversations."
+    )
+    settings_notices_every_s: float = Field(
+        60.0, gt=0, description="Seconds between looks at what admins should be told."
+    )
+    settings_webhook_url: str | None = Field(
+        None,
+        pattern=r"^https?://\S+$",
+        description="Where notices to admins are posted to; none if unset.",
+    )
+    settings_webhook_secret: SecretStr | None = Field(
+        None,
+        min_length=_MIN_SECRET_CHARS,
+        description="Signs those posts, as Standard Webhooks has it.",
+    )
+    settings_smtp_url: SecretStr | None = Field(
+        None,
+        description="Mail server for notices to admins: `smtp+starttls://user:password@host:587`, "
+        "`smtps://...`, or `smtp://...` for a relay on this machine; no mail if unset.",
+    )
+    settings_mail_from: str = Field(
+        "Lull <lull@localhost>", description="Sender of notices to admins."
+    )
     settings_sign_ins_per_minute: int = Field(
         10, ge=1, description="Sign-ins that one address may begin in a minute, at each replica."
     )
@@ -152,6 +196,19 @@ class SettingsConfig(MigrationConfig, KafkaConfig):
         ],
         description="Intercom's host for people of each region: `region=url`, comma-separated.",
     )
+
+    @model_validator(mode="after")
+    def _signs_what_it_posts(self) -> Self:
+        if (self.settings_webhook_url is None) != (self.settings_webhook_secret is None):
+            raise ValueError("settings_webhook_url and settings_webhook_secret go together")
+        return self
+
+    @field_validator("settings_smtp_url")
+    @classmethod
+    def _is_a_mail_server(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _SMTP.fullmatch(url.get_secret_value()):
+            raise ValueError("smtp://, smtp+starttls:// or smtps://, then the host")
+        return url
 
     @property
     def lifetimes(self) -> Lifetimes:

@@ -1,13 +1,18 @@
 """What the handlers need, in our words: nothing inside knows a vendor's field or a database row."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from common.eligibility import Installation
+from common.outcomes import Outcome
 
+from settings.domain.attention import Attention, Lately
 from settings.domain.authorizations import Authorization
+from settings.domain.history import AppSummary, Entry, Filter, Place
 from settings.domain.installations import (
     AppUser,
     Connecting,
@@ -149,6 +154,10 @@ class InstallationStore(Protocol):
 
     async def uninstall(self, workspace_id: str, app: str, change: Change) -> None: ...
 
+    async def forget(self, workspace_id: str, change: Change) -> dict[str, int]:
+        """Delete all that is kept of a workspace but its audit trail; how many rows of what."""
+        ...
+
     async def request_sync(
         self,
         workspace_id: str,
@@ -223,6 +232,135 @@ class AuthorizationStore(Protocol):
         ...
 
 
+class HistoryStore(Protocol):
+    async def page(
+        self, workspace_id: str, wanted: Filter, after: Place | None, limit: int
+    ) -> list[Entry]:
+        """Newest first."""
+        ...
+
+    async def to_try_again(
+        self, workspace_id: str, wanted: Filter, outcomes: frozenset[Outcome]
+    ) -> list[Entry]:
+        """The conversations in the filter whose newest outcome is one of these."""
+        ...
+
+    async def summary(self, workspace_id: str, today: datetime) -> dict[str, AppSummary]: ...
+
+    async def lately(self, workspace_id: str, now: datetime) -> dict[str, Lately]: ...
+
+    async def last_update_received(self, workspace_id: str) -> datetime | None: ...
+
+    async def forget_before(self, at: datetime) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    app: str | None
+    detail: Mapping[str, Any]
+
+
+class AuditStore(Protocol):
+    async def page(self, workspace_id: str, before: int | None, limit: int) -> list[AuditRow]:
+        """Newest first; `before` is the id where the page before ended."""
+        ...
+
+
+class PeerUnavailable(Exception):
+    """Another service of ours does not answer; what it would have told is left out."""
+
+
+class Pending(Protocol):
+    """What debounce holds. Raises PeerUnavailable."""
+
+    async def count(self, workspace_id: str) -> int: ...
+
+    async def due_at(self, workspace_id: str, conversation_id: str) -> datetime | None:
+        """When it is settled if nobody speaks again; None: it does not wait for quiet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A conversation that delivery holds."""
+
+    conversation_id: str
+    app: str
+    waits_for: str  # delivery's word: `retry`, `reconnect`, `settings`, `quiet`, `worker`, ...
+    until: datetime | None
+    failed_attempts: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would become of a conversation by itself; nothing is written. Never stored or logged."""
+
+    refused: Outcome | None
+    quiet_at: datetime | None  # it would wait until then
+    person_id: str | None
+    note: str | None  # plain text, of the conversation
+
+    def __repr__(self) -> str:
+        return f"Preview(refused={self.refused!r})"
+
+
+class Deliveries(Protocol):
+    """What delivery's ledger holds. Raises PeerUnavailable."""
+
+    async def waiting(self, workspace_id: str, conversation_id: str) -> list[Waiting]: ...
+
+    async def preview(self, workspace_id: str, conversation_id: str, app: str) -> Preview: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A matter that the admin of a workspace is to be told of."""
+
+    workspace: Workspace
+    attention: Attention
+    since: datetime
+    told_by: frozenset[str] = frozenset()  # the ways that it went out by
+
+    @property
+    def id(self) -> str:
+        """The same however often it is sent: a repeat is recognised."""
+        about = self.attention
+        parts = (self.workspace.id, about.matter, about.app or "", self.since.isoformat())
+        return hashlib.sha256("|".join(parts).encode()).hexdigest()[:32]
+
+
+class NotTold(Exception):
+    """It did not go out; it is tried again. The reason is a code."""
+
+
+class Teller(Protocol):
+    """A way to reach an admin. Raises NotTold, VendorUnavailable or StoreUnavailable."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def tell(self, notice: Notice) -> None: ...
+
+
+class NoticeStore(Protocol):
+    def turn(self) -> AbstractAsyncContextManager[bool]:
+        """Whether it is this replica's turn to tell, for as long as the context lasts."""
+        ...
+
+    async def keep(
+        self, workspace: Workspace, matters: Sequence[Attention], at: datetime
+    ) -> list[Notice]:
+        """What is the matter now, and what of it was told; what is over is forgotten."""
+        ...
+
+    async def told(self, notice: Notice, by: str) -> None: ...
+
+
 class SessionStore(Protocol):
     """Sessions by the hash of their id."""
 
@@ -250,6 +388,10 @@ class IntercomVendor(Protocol):
         """Names by Intercom id, in Intercom's order."""
         ...
 
+    async def address_of(self, access_token: str, region: str, teammate_id: str) -> str | None:
+        """A teammate's e-mail address; None where they are no teammate any more."""
+        ...
+
 
 class CrmVendor(Protocol):
     """Raises VendorUnavailable, or GrantRefused for a code or refresh token that is not valid."""
@@ -271,4 +413,8 @@ class CrmVendor(Protocol):
 
         None: it does not prove to be the vendor's, or this vendor sends none.
         """
+        ...
+
+    def person_url(self, api_base: str, account_id: str, person_id: str) -> str | None:
+        """Where people see this person in the CRM; None where no such address is known."""
         ...

@@ -1,7 +1,9 @@
 """The console at an address of its own, and a real browser to look at it with."""
 
+import asyncio
 import os
 import shutil
+import subprocess
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -10,6 +12,11 @@ from typing import Any
 
 import httpx
 import pytest
+from aiokafka import AIOKafkaProducer
+from common import topics
+from common.clock import SystemClock
+from common.config import KafkaConfig
+from common.events import DeliveryOutcome
 from devstack.ports import free_port
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from simulators.testing import RunningSimulators
@@ -25,6 +32,7 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 10_000
+AXE = "axe-core@4.14.1"
 
 
 @pytest.fixture(scope="session")
@@ -228,3 +236,94 @@ def shot() -> Callable[..., Awaitable[None]]:
         await tab.set_viewport_size(usual)
 
     return shot
+
+
+class Reporter:
+    """Delivery and ingest, as far as the history hears of them: records on their topics."""
+
+    def __init__(self, producer: AIOKafkaProducer, prefix: str, database: Any) -> None:
+        self._producer = producer
+        self._prefix = prefix
+        self._database = database
+        self._made = 0
+
+    async def outcome(self, world: World, conversation: str, outcome: str, **more: Any) -> str:
+        """Report it, and wait until the console knows."""
+        self._made += 1
+        made = f"{world.workspace}-{conversation}-{self._made}"
+        outcome_id = str(more.pop("outcome_id", made))
+        event = DeliveryOutcome(
+            **{
+                "workspace_id": world.workspace,
+                "conversation_id": conversation,
+                "outcome_id": outcome_id,
+                "app": "hubspot",
+                "crm_account": world.hubspot,
+                "outcome": outcome,
+                "triggers": ("quiet",),
+                "decided_at": SystemClock().now(),
+            }
+            | more
+        )
+        await self.send(topics.DELIVERY_OUTCOME, event.key(), event.to_json())
+        await self.until(
+            "SELECT 1 FROM history WHERE outcome_id = $1 AND workspace_id = $2",
+            outcome_id,
+            world.workspace,
+        )
+        return outcome_id
+
+    async def send(self, topic: str, key: bytes | None, value: bytes) -> None:
+        await self._producer.send_and_wait(self._prefix + topic, value, key=key)
+
+    async def until(self, query: str, *arguments: Any) -> Any:
+        async with asyncio.timeout(15):
+            while True:
+                found = await self._database.fetchval(query, *arguments)
+                if found:
+                    return found
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def reporter(kafka_config: KafkaConfig, database: Any) -> AsyncIterator[Reporter]:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_config.kafka_bootstrap_servers)
+    await producer.start()
+    yield Reporter(producer, kafka_config.kafka_topic_prefix, database)
+    await producer.stop()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """axe-core's script, fetched for the test and not kept: its licence is not ours (MPL-2.0)."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("no npm to fetch axe-core with")
+    folder = tmp_path_factory.mktemp("axe")
+    fetched = subprocess.run(
+        [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder, AXE],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if fetched.returncode != 0:
+        pytest.skip(f"axe-core cannot be fetched: {fetched.stderr.strip()[-200:]}")
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+
+@pytest.fixture
+async def admin_tab(tab: Page, admin: Visitor, site: Any) -> Page:
+    """A page whose browser is signed in as the admin of `world`."""
+    await tab.context.add_cookies(
+        [
+            {
+                "name": "lull",
+                "value": admin.client.cookies["lull"],
+                "url": site.public,
+                "httpOnly": True,
+                "sameSite": "Lax",
+            }
+        ]
+    )
+    return tab

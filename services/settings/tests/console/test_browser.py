@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 pytestmark = pytest.mark.integration
 
@@ -57,3 +57,149 @@ async def test_a_new_admin_signs_in_installs_connects_a_crm_and_switches_sync_on
     await expect(switch).to_have_attribute("aria-checked", "false")
     await tab.get_by_role("button", name="Sign out").click()
     await expect(tab.get_by_role("button", name="Sign in with Intercom")).to_be_visible()
+
+
+async def test_without_script_the_switch_is_a_form_like_any_other(
+    chromium: Browser, site: Any, admin: Any, world: Any
+) -> None:
+    context = await chromium.new_context(java_script_enabled=False)
+    context.set_default_timeout(10_000)
+    await context.add_cookies(
+        [{"name": "lull", "value": admin.client.cookies["lull"], "url": site.public}]
+    )
+    tab = await context.new_page()
+    await tab.goto(site.public)
+    switch = tab.get_by_role("switch", name="Transcript Sync for HubSpot")
+    await switch.click()
+    await expect(switch).to_have_attribute("aria-checked", "true")
+    assert tab.url == f"{site.public}/#{world.workspace}-hubspot"
+    await context.close()
+
+
+async def test_who_is_not_the_admin_learns_who_is_and_what_to_ask(
+    site: Any,
+    tab: Page,
+    admin: Any,
+    world: Any,
+    choose: Callable[..., Any],
+    shot: Callable[..., Any],
+) -> None:
+    await tab.goto(site.public)
+    await tab.get_by_role("button", name="Sign in with Intercom").click()
+    await choose(tab, world.workspace, world.other)
+    await expect(tab.get_by_text("Sam Agent is the admin here.")).to_be_visible()
+    await expect(tab.get_by_role("switch")).to_have_count(0)
+    await shot(tab, "plain-user")
+    await tab.goto(f"{site.public}/w/{world.workspace}/history")
+    await expect(tab.get_by_role("heading", level=1)).to_have_text(
+        f"Sam Agent looks after {world.name}"
+    )
+    await shot(tab, "not-admin")
+
+
+async def test_an_account_that_was_cut_off_is_connected_again_in_two_clicks(
+    site: Any,
+    admin_tab: Page,
+    world: Any,
+    simulators: Any,
+    database: Any,
+    choose: Callable[..., Any],
+    shot: Callable[..., Any],
+) -> None:
+    simulators.control.revoke_crm_tokens("hubspot", world.hubspot)
+    await database.execute(
+        "UPDATE connections SET expires_at = obtained_at WHERE workspace_id = $1", world.workspace
+    )
+    assert (await site.crm_access(world.workspace, "hubspot")).status_code == 409
+    await admin_tab.goto(site.public)
+    await shot(admin_tab, "reconnect-needed")
+    await admin_tab.get_by_role("button", name="Reconnect HubSpot").click()
+    await choose(admin_tab, world.hubspot)
+    await expect(admin_tab.get_by_text("HubSpot is connected again.")).to_be_visible()
+    assert (await site.crm_access(world.workspace, "hubspot")).status_code == 200
+
+
+async def test_app_users_are_chosen_with_tick_boxes(
+    site: Any, admin_tab: Page, world: Any, shot: Callable[..., Any]
+) -> None:
+    await admin_tab.goto(site.public)
+    await admin_tab.get_by_role("link", name="Users, options and connection").click()
+    await expect(admin_tab.get_by_text("1 of 2 teammates are app users")).to_be_visible()
+    await admin_tab.get_by_role("checkbox", name="Kim <b>Agent</b>", exact=True).check()
+    await admin_tab.get_by_role("button", name="Save app users").click()
+    await expect(admin_tab.get_by_text("2 of 2 teammates are app users")).to_be_visible()
+    await admin_tab.get_by_role("checkbox", name="Sam Agent is paused").check()
+    await admin_tab.get_by_role("button", name="Save app users").click()
+    await expect(admin_tab.get_by_text("1 of 2 teammates are app users")).to_be_visible()
+    await shot(admin_tab, "app")
+
+
+async def test_a_conversation_is_found_in_the_history_and_tried_again(
+    site: Any,
+    admin_tab: Page,
+    world: Any,
+    reporter: Any,
+    settled: Any,
+    shot: Callable[..., Any],
+) -> None:
+    first, second = "215470000000011", "215470000000012"
+    await reporter.outcome(world, first, "delivered", person_id="501")
+    await reporter.outcome(world, second, "failed", reason="http_400")
+    await reporter.outcome(world, "215470000000013", "no_active_assignee")
+    await admin_tab.goto(f"{site.public}/w/{world.workspace}/history")
+    await shot(admin_tab, "history")
+    await admin_tab.get_by_label("Conversation id or link").fill(second)
+    await admin_tab.keyboard.press("Enter")
+    await expect(admin_tab.locator("tbody tr")).to_have_count(1)
+    await admin_tab.get_by_role("button", name=f"Try again: conversation {second}").click()
+    await expect(admin_tab.get_by_text("Asked for 1 conversation.")).to_be_visible()
+    assert (await settled.of(world.workspace, second))["trigger"] == "manual"
+    await admin_tab.get_by_role("link", name="Failures").click()
+    await expect(admin_tab.locator("tbody tr")).to_have_count(1)
+    await shot(admin_tab, "failures")
+
+
+PAGES = {
+    "workspaces": "/",
+    "app": "/w/{workspace}/apps/hubspot",
+    "history": "/w/{workspace}/history",
+    "failures-empty": "/w/{workspace}/failures",
+    "waiting": "/w/{workspace}/waiting",
+    "check": "/w/{workspace}/check?conversation=215470000000011",
+    "audit": "/w/{workspace}/audit",
+    "admin": "/w/{workspace}/admin",
+    "nowhere": "/nowhere",
+}
+
+
+async def test_axe_finds_nothing_serious_on_any_page_light_or_dark_wide_or_narrow(
+    site: Any,
+    admin_tab: Page,
+    world: Any,
+    reporter: Any,
+    axe: str,
+    shot: Callable[..., Any],
+) -> None:
+    await reporter.outcome(world, "215470000000011", "failed", reason="http_400", person_id="501")
+    await reporter.outcome(world, "215470000000012", "delivered")
+    await reporter.outcome(world, "215470000000013", "team_only")
+    found = []
+    for name, path in PAGES.items():
+        await admin_tab.goto(site.public + path.format(workspace=world.workspace))
+        await shot(admin_tab, f"page-{name}")
+        await admin_tab.evaluate(axe)
+        for scheme, width in (("light", 1200), ("dark", 375)):
+            await admin_tab.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            await admin_tab.set_viewport_size({"width": width, "height": 860})
+            result = await admin_tab.evaluate("axe.run(document)")
+            assert result["passes"]  # it did look
+            found += [
+                (name, scheme, violation["id"], node["html"][:200])
+                for violation in result["violations"]
+                if violation["impact"] in ("serious", "critical")
+                for node in violation["nodes"]
+            ]
+            overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            assert await admin_tab.evaluate(overflow) <= 0, f"{name} is wider than a phone"
+        await admin_tab.set_viewport_size({"width": 1200, "height": 860})
+    assert found == []

@@ -38,6 +38,20 @@ async def test_the_toggle_is_announced_once_per_change(
     ]
 
 
+async def test_a_toggle_is_announced_within_a_second(
+    replicas: list[Any], install: Callable[..., Any], changes: Any
+) -> None:
+    made = await install("hubspot")
+    path = f"/v1/workspaces/{made.workspace}/apps/hubspot/transcript-sync"
+    await changes.of(made.workspace, "hubspot", version=1)
+    for version, on in enumerate((True, False, True), start=2):
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        await replicas[version % 2].operator("PUT", path, {"on": on})
+        await changes.of(made.workspace, "hubspot", version=version)
+        assert loop.time() - asked_at < 1.0
+
+
 async def test_a_hundred_toggles_at_once_are_announced_in_the_order_of_their_versions(
     replicas: list[Any], install: Callable[..., Any], changes: Any
 ) -> None:

@@ -83,6 +83,10 @@ async def test_it_recovers_by_itself_when_every_connection_to_postgresql_breaks(
     away = await answers()
     assert {answer.status_code for answer in away} == {503}
     assert {answer.headers["content-type"] for answer in away} == {"application/problem+json"}
+    page = await replica.client.get(replica.public, headers={"Cookie": "__Host-lull=somebody"})
+    assert (page.status_code, page.headers["retry-after"]) == (503, "1")
+    assert "The database does not answer." in page.text
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
     await replica.until_ready(False)
     await postgres.mend()
     await replica.until_ready()

@@ -52,3 +52,21 @@ def test_a_wrong_value_stops_the_start_without_being_shown(
     message = str(stopped.value)
     assert f"LULL_{next(iter(changes)).upper()}" in message
     assert "canary" not in message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"settings_webhook_url": "https://canary.example/hook"},
+        {"settings_webhook_secret": "canary-canary-canary"},
+        {"settings_smtp_url": "https://canary.example"},
+        {"settings_public_url": "http://canary.example"},
+        {"settings_trusted_proxies": "canary"},
+    ],
+)
+def test_half_a_webhook_no_mail_server_and_no_place_for_cookies_stop_the_start(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        load(monkeypatch, **changes)
+    assert "canary" not in str(stopped.value)

@@ -172,6 +172,12 @@ class WorkspaceList(BaseModel):
     workspaces: list[WorkspaceView]
 
 
+class Forgotten(BaseModel):
+    deleted: dict[str, int] = Field(
+        description="Rows, by table.", examples=[{"installations": 1, "history": 120}]
+    )
+
+
 class AppUserView(BaseModel):
     id: str
     paused: bool

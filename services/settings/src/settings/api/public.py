@@ -99,6 +99,11 @@ def _operator(
             await installations.set_options(workspace_id, app, changed.options(), OPERATOR)
         )
 
+    @router.delete("/workspaces/{workspace_id}")
+    async def forget(workspace_id: WorkspaceId) -> models.Forgotten:
+        """Delete all that settings keeps of a workspace but its audit trail."""
+        return models.Forgotten(deleted=await leaving.forget(workspace_id, OPERATOR))
+
     @router.put("/workspaces/{workspace_id}/admin")
     async def set_admin(workspace_id: WorkspaceId, admin: models.NewAdmin) -> models.WorkspaceView:
         """Give the admin's role to another teammate, for one who has left."""

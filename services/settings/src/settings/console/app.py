@@ -12,7 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from settings.console.admin_pages import AdminPages
+from settings.console.app_page import AppPages
+from settings.console.conversation_pages import ConversationPages
 from settings.console.guard import Guard
+from settings.console.history_pages import HistoryPages
 from settings.console.pages import notice, page, static
 from settings.console.signing import Signing
 from settings.console.visitors import NotTheAdmin, SignedOut, Visitors
@@ -34,7 +38,14 @@ class Part(Protocol):
     def routes(self) -> list[Route]: ...
 
 
-PARTS: tuple[type[Part], ...] = (Signing, WorkspacePages)
+PARTS: tuple[type[Part], ...] = (
+    Signing,
+    WorkspacePages,
+    AppPages,
+    HistoryPages,
+    ConversationPages,
+    AdminPages,
+)
 
 
 def console_app(visitors: Visitors, parts: Sequence[Part], origin: str) -> ASGIApp:

@@ -18,7 +18,10 @@ class Front:
         app = self._console
         if scope["type"] == "http":
             path = scope["path"]
-            wants_page = "text/html" in Headers(scope=scope).get("accept", "")
+            wants_page = (
+                scope["method"] == "GET"  # whatever else comes there is a vendor's own notice
+                and "text/html" in Headers(scope=scope).get("accept", "")
+            )
             if path.startswith(_API) or (path.startswith(_CALLBACK) and not wants_page):
                 app = self._api
         await app(scope, receive, send)

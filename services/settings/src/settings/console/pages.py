@@ -57,6 +57,11 @@ def _moment(at: datetime, zone: str) -> str:
     return f"{at.astimezone(ZoneInfo(zone)):%d %b %Y, %H:%M}".lstrip("0")
 
 
+def _words(key: str) -> str:
+    """`no_active_assignee` as people read it."""
+    return key.replace("_", " ").capitalize()
+
+
 _environment = Environment(
     loader=PackageLoader("settings.console"),
     autoescape=True,
@@ -65,6 +70,7 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters["moment"] = _moment
+_environment.filters["words"] = _words
 _environment.globals["asset"] = _address
 
 

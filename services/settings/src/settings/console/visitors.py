@@ -1,14 +1,18 @@
 """Who asks for a page: nobody, a teammate of some workspaces, the admin of one."""
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs
 
+from common.catalog import APPS
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from settings.console.pages import page
 from settings.domain.installations import Workspace
 from settings.domain.sessions import CookieRule, Session
+from settings.handlers.history import History
 from settings.handlers.installations import Installations
 from settings.handlers.signing_in import SignIn
 from settings.handlers.teammates import TeammateNames
@@ -52,6 +56,7 @@ class Visitors:
     sign_in: SignIn
     installations: Installations
     names: TeammateNames
+    history: History
     cookie: CookieRule
 
     async def session(self, request: Request) -> Session | None:
@@ -98,6 +103,21 @@ class Visitors:
             return None
         names = await self.names.of(visits[0].workspace.id)
         return Viewer(names.name_of(visits[0].teammate_id), len(visits) > 1)
+
+    async def page(
+        self, visit: Visit, template: str, tab: str | None, status: int = 200, **values: Any
+    ) -> Response:
+        """A page of one workspace, for its admin: with what asks for attention above it."""
+        return page(
+            template,
+            status,
+            viewer=await self.viewer([visit]),
+            workspace=visit.workspace,
+            tab=tab,
+            attention=await self.history.attention(visit.workspace),
+            apps=APPS,
+            **values,
+        )
 
     def keep(self, response: Response, session_id: str) -> None:
         """Let the browser keep the id until it is closed; the server ends it sooner or later."""

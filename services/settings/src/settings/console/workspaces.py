@@ -10,9 +10,11 @@ from starlette.routing import Route
 
 from settings.console.pages import page, render
 from settings.console.visitors import Visit, Visitors, field, form
+from settings.domain.attention import Attention
 from settings.domain.authorizations import Browser
 from settings.domain.installations import InstalledApp
 from settings.handlers.connecting import AppNotOffered, Connections
+from settings.handlers.history import History, Overview
 from settings.handlers.installations import Installations, teammate
 
 _SWITCH = {"on": True, "off": False}
@@ -29,6 +31,8 @@ class Section:
     visit: Visit
     admin_name: str
     cards: list[Card]  # empty where the visitor is not the admin
+    overview: Overview | None  # the admin's alone
+    attention: list[Attention]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class WorkspacePages:
     visitors: Visitors
     installations: Installations
     connections: Connections
+    history: History
 
     def routes(self) -> list[Route]:
         app = "/w/{workspace_id}/apps/{app}"
@@ -55,12 +60,13 @@ class WorkspacePages:
             "workspaces.html",
             viewer=await self.visitors.viewer(visits),
             sections=sections,
+            apps=APPS,
             did=_did(request),
         )
 
     async def switch(self, request: Request) -> Response:
         visit = await self.visitors.admin(request)
-        app = _app(request)
+        app = known_app(request)
         wanted = _SWITCH.get(field(await form(request), "on"))
         if wanted is None:
             raise HTTPException(400)
@@ -70,7 +76,7 @@ class WorkspacePages:
         )
         if "lull-part" in request.headers:  # our own script puts it in the place of the old one
             return HTMLResponse(
-                render("app_card.html", visit=visit, card=Card(app, installed), fresh=True)
+                render("sync.html", workspace_id=workspace_id, app=app, it=installed, fresh=True)
             )
         return RedirectResponse(f"/#{workspace_id}-{app.key}", 303)
 
@@ -78,7 +84,7 @@ class WorkspacePages:
         """Install the app, or connect its account again."""
         session = await self.visitors.signed_in(request)
         visit = await self.visitors.admin(request)
-        app = _app(request)
+        app = known_app(request)
         try:
             url = await self.connections.authorize_app(
                 visit.workspace.id, app.key, Browser(session.key, visit.teammate_id)
@@ -91,7 +97,7 @@ class WorkspacePages:
         names = await self.visitors.names.of(visit.workspace.id)
         admin_name = names.name_of(visit.workspace.admin_id)
         if not visit.is_admin:
-            return Section(visit, admin_name, [])
+            return Section(visit, admin_name, [], None, [])
         installed = {
             found.app: found for found in await self.installations.apps(visit.workspace.id)
         }
@@ -102,10 +108,18 @@ class WorkspacePages:
             if app.key in offered or app.key in installed
         ]
         # What is installed first; within each half the catalog's order.
-        return Section(visit, admin_name, sorted(cards, key=lambda card: card.installed is None))
+        cards.sort(key=lambda card: card.installed is None)
+        return Section(
+            visit,
+            admin_name,
+            cards,
+            await self.history.overview(visit.workspace),
+            await self.history.attention(visit.workspace),
+        )
 
 
-def _app(request: Request) -> App:
+def known_app(request: Request) -> App:
+    """The app in the address; 404 where the catalog has none."""
     app = APPS.get(request.path_params["app"])
     if app is None:
         raise HTTPException(404)
@@ -116,6 +130,7 @@ def _did(request: Request) -> str | None:
     """What was just done, said once at the top of the page; only words of ours."""
     app = APPS.get(request.query_params.get("app", ""))
     sentences = {
+        "uninstalled": "{app} is uninstalled, and its tokens are deleted.",
         "installed": "{app} is connected. The next step is its Transcript Sync button.",
         "reinstalled": "{app} is connected again, with everything as on the first day.",
         "reconnected": "{app} is connected again. What was waiting goes out by itself.",

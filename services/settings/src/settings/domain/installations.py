@@ -53,6 +53,7 @@ class InstalledApp:
     all_conversations: bool
     time_zone: str | None  # None: the workspace's
     crm_account: str
+    api_base: str  # the account's API host
     connection: ConnectionState
     warning: str | None  # what is amiss with the account, for its admin to mend
     app_users: tuple[AppUser, ...]

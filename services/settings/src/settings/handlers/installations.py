@@ -76,6 +76,10 @@ class Installations:
     async def uninstall(self, workspace_id: str, app: str, by: str) -> None:
         await self.store.uninstall(workspace_id, app, self._change(by))
 
+    async def forget(self, workspace_id: str, by: str) -> dict[str, int]:
+        """Delete all that is kept of a workspace; how many rows of what."""
+        return await self.store.forget(workspace_id, self._change(by))
+
     async def sync_now(
         self, workspace_id: str, conversation_id: str, app: str | None, by: str
     ) -> str:

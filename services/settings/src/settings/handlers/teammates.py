@@ -56,6 +56,16 @@ class TeammateNames:
             self._held[workspace_id] = until, found
             return found
 
+    async def address_of(self, workspace_id: str, teammate_id: str) -> str | None:
+        """Asked of Intercom each time. Raises VendorUnavailable, ReconnectNeeded."""
+        connection = await self.access.intercom_workspace(workspace_id, None, "settings")
+        token, region = connection.access_token, connection.workspace.region
+        try:
+            return await self.intercom.address_of(token, region, teammate_id)
+        except GrantRefused:
+            await self.access.intercom_workspace(workspace_id, token_hash(token), "settings")
+            raise VendorUnavailable("token_refused") from None
+
     def forget(self, workspace_id: str) -> None:
         """Ask again at the next look: the workspace was connected anew."""
         self._held.pop(workspace_id, None)

@@ -47,8 +47,8 @@ SELECT w.workspace_id AS id, w.region, w.name, w.time_zone, w.admin_id, t.state 
 
 _APPS = """
 SELECT i.app, i.version, i.installed_at, i.installed_by, i.transcript_sync, i.note_policy,
-       i.all_conversations, i.time_zone, c.account_id AS crm_account, c.state AS connection,
-       c.warning,
+       i.all_conversations, i.time_zone, c.account_id AS crm_account, c.api_base,
+       c.state AS connection, c.warning,
        ARRAY(SELECT (u.teammate_id, u.paused) FROM app_users u
               WHERE u.workspace_id = i.workspace_id AND u.app = i.app ORDER BY u.teammate_id)
          AS app_users
@@ -56,6 +56,21 @@ SELECT i.app, i.version, i.installed_at, i.installed_by, i.transcript_sync, i.no
  WHERE i.workspace_id = $1 AND ($2::text IS NULL OR i.app = $2) AND i.uninstalled_at IS NULL
  ORDER BY i.app
 """
+
+# In an order that their references allow. What is left is the audit trail, which nobody can change:
+# ids of teammates and apps, and when.
+_OF_A_WORKSPACE = (
+    "history",
+    "workspace_updates",
+    "notices",
+    "session_teammates",
+    "oauth_states",
+    "app_users",
+    "connections",
+    "installations",
+    "intercom_connections",
+    "workspaces",
+)
 
 _LOCKED = """
 SELECT transcript_sync, note_policy, all_conversations, time_zone FROM installations
@@ -205,6 +220,27 @@ class PostgresInstallations:
                 )
             await audit(connection, change, "uninstalled", workspace_id, app)
             await bump(connection, workspace_id, app, change)
+
+    async def forget(self, workspace_id: str, change: Change) -> dict[str, int]:
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                "SELECT FROM workspaces WHERE workspace_id = $1 FOR UPDATE", workspace_id
+            )
+            await _workspace_of(connection, workspace_id)
+            rows = await connection.fetch(
+                "SELECT app FROM installations WHERE workspace_id = $1 FOR UPDATE", workspace_id
+            )
+            for row in rows:  # announced while there is still a version to count on
+                await bump(connection, workspace_id, row["app"], change)
+            deleted = {}
+            for table in _OF_A_WORKSPACE:
+                status = await connection.execute(
+                    f"DELETE FROM {table} WHERE workspace_id = $1",  # noqa: S608
+                    workspace_id,
+                )
+                deleted[table] = int(status.rpartition(" ")[2])
+            await audit(connection, change, "workspace_forgotten", workspace_id, None, **deleted)
+        return deleted
 
     async def request_sync(
         self,

@@ -82,6 +82,10 @@ class Vendor:
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
+    def person_url(self, api_base: str, account_id: str, person_id: str) -> str | None:
+        """Where people see this person in the CRM; None where no such address is known."""
+        return None
+
     async def _form(
         self,
         url: str,

@@ -6,7 +6,7 @@ Source: HubSpot's API description, OAuth, version 2026-09, and its guide to mana
 
 from dataclasses import dataclass
 from typing import ClassVar, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from common.catalog import APPS
 from common.config import CommaSeparated
@@ -78,6 +78,10 @@ class HubSpot(Vendor):
             user_id=str(user) if isinstance(user, int) else None,
             api_base=self.api_url,
         )
+
+    def person_url(self, api_base: str, account_id: str, person_id: str) -> str | None:
+        """0-1 is HubSpot's object type id of a contact."""
+        return f"{self.app_url}/contacts/{quote(account_id)}/record/0-1/{quote(person_id)}"
 
     async def refresh(self, refresh_token: str, api_base: str) -> Tokens:
         asked_at = self.client.clock.now()

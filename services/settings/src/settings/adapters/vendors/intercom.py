@@ -6,7 +6,7 @@ exchange takes no grant_type; a code may end in `=`, which belongs to it. Scopes
 
 from dataclasses import dataclass
 from typing import ClassVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from settings.adapters.vendors.base import Json, Vendor, bearer_token
 from settings.ports import GrantRefused, IntercomMe, VendorMisconfigured, VendorUnavailable
@@ -57,6 +57,17 @@ class Intercom(Vendor):
             for admin in admins
             if isinstance(admin, dict) and admin.get("id")
         }
+
+    async def address_of(self, access_token: str, region: str, teammate_id: str) -> str | None:
+        url = f"{self.api_urls[region]}/admins/{quote(teammate_id, safe='')}"
+        try:
+            answer = await self._get(url, access_token, **{"Intercom-Version": _VERSION})
+        except VendorUnavailable as error:
+            if error.reason == "http_404":
+                return None
+            raise
+        email = answer.get("email")
+        return email if isinstance(email, str) and email else None
 
     @property
     def _first(self) -> str:

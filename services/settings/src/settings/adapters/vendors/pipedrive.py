@@ -11,7 +11,7 @@ import hmac
 import json
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from common import log
 from common.config import ActivityConfig, CommaSeparated
@@ -100,6 +100,9 @@ class Pipedrive(Vendor):
             f"This account has no activity type '{self.activity_type}', so no activities can be "
             f"made. Add it in Pipedrive (its types now: {', '.join(known)}), then connect again."
         )
+
+    def person_url(self, api_base: str, account_id: str, person_id: str) -> str | None:
+        return f"{api_base}/person/{quote(person_id)}"
 
     async def refresh(self, refresh_token: str, api_base: str) -> Tokens:
         asked_at = self.client.clock.now()

@@ -1,0 +1,203 @@
+"""History in PostgreSQL: what delivery reported, kept for a set time."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from common.events import DeliveryOutcome, Trigger
+from common.outcomes import Outcome
+
+from settings.adapters.postgres.database import Database
+from settings.domain.attention import LOOKED_AT, SILENCE, USUAL, Lately
+from settings.domain.history import WRITTEN, AppSummary, Entry, Filter, Place
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from settings.adapters.postgres.database import AnyConnection
+
+_COLUMNS = (
+    "outcome_id, conversation_id, app, crm_account, outcome, triggers, updated_at, person_id,"
+    " note_id, reason, decided_at"
+)
+
+# Each part of the filter takes part only where it is set.
+_WHERE = """
+ WHERE workspace_id = $1
+   AND ($2::text IS NULL OR app = $2)
+   AND (cardinality($3::text[]) = 0 OR outcome = ANY ($3))
+   AND ($4::timestamptz IS NULL OR decided_at >= $4)
+   AND ($5::timestamptz IS NULL OR decided_at < $5)
+   AND ($6::text IS NULL OR conversation_id = $6)
+"""
+
+_PAGE = f"""
+SELECT {_COLUMNS} FROM history {_WHERE}
+   AND ($7::timestamptz IS NULL OR (decided_at, outcome_id) < ($7, $8))
+ ORDER BY decided_at DESC, outcome_id DESC LIMIT $9
+"""  # noqa: S608 - constants alone
+
+# The newest outcome of each conversation and app: what was tried again since is not counted.
+_LATEST = f"""
+SELECT DISTINCT ON (conversation_id, app) {_COLUMNS} FROM history
+ WHERE workspace_id = $1 AND (conversation_id, app) IN
+       (SELECT conversation_id, app FROM history {_WHERE} AND outcome = ANY ($7))
+ ORDER BY conversation_id, app, decided_at DESC, outcome_id DESC
+"""  # noqa: S608 - constants alone
+
+# Both by an index of their own, however long the history is.
+_SUMMARY = """
+SELECT i.app,
+       (SELECT count(*) FROM history h
+         WHERE h.workspace_id = i.workspace_id AND h.app = i.app
+           AND h.decided_at >= $2 AND h.outcome = ANY ($3)) AS written_today,
+       (SELECT max(h.decided_at) FROM history h
+         WHERE h.workspace_id = i.workspace_id AND h.app = i.app
+           AND h.outcome = 'failed') AS last_failure_at
+  FROM installations i WHERE i.workspace_id = $1
+"""
+
+
+# By app: failures that nothing has mended since, the newest outcomes, and on how many days anything
+# was reported. The windows keep each part to the index.
+_LATELY = """
+SELECT i.app,
+       (SELECT count(*) FROM (
+          SELECT DISTINCT ON (h.conversation_id) h.outcome FROM history h
+           WHERE h.workspace_id = $1 AND h.app = i.app AND h.decided_at >= $2
+           ORDER BY h.conversation_id, h.decided_at DESC) AS newest
+         WHERE newest.outcome = 'failed') AS failures,
+       ARRAY(SELECT h.outcome FROM history h WHERE h.workspace_id = $1 AND h.app = i.app
+              ORDER BY h.decided_at DESC LIMIT $4) AS newest,
+       (SELECT count(DISTINCT date_trunc('day', h.decided_at)) FROM history h
+         WHERE h.workspace_id = $1 AND h.app = i.app
+           AND h.decided_at >= $3 AND h.decided_at < $2) AS days
+  FROM installations i WHERE i.workspace_id = $1 AND i.uninstalled_at IS NULL
+"""
+
+
+class PostgresHistory:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self, workspace_id: str, wanted: Filter, after: Place | None, limit: int
+    ) -> list[Entry]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                _PAGE,
+                workspace_id,
+                *_arguments(wanted),
+                None if after is None else after.decided_at,
+                None if after is None else after.outcome_id,
+                limit,
+            )
+        return [_entry(row) for row in rows]
+
+    async def to_try_again(
+        self, workspace_id: str, wanted: Filter, outcomes: frozenset[Outcome]
+    ) -> list[Entry]:
+        """The conversations in the filter whose newest outcome is one of these."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                _LATEST, workspace_id, *_arguments(wanted), sorted(outcomes)
+            )
+        return [entry for entry in map(_entry, rows) if entry.outcome in outcomes]
+
+    async def summary(self, workspace_id: str, today: datetime) -> dict[str, AppSummary]:
+        """By app; `today` is when the workspace's day began."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_SUMMARY, workspace_id, today, sorted(WRITTEN))
+        return {
+            row["app"]: AppSummary(row["written_today"], row["last_failure_at"]) for row in rows
+        }
+
+    async def lately(self, workspace_id: str, now: datetime) -> dict[str, Lately]:
+        day_ago = now - SILENCE
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                _LATELY, workspace_id, day_ago, day_ago - USUAL, LOOKED_AT
+            )
+        return {
+            row["app"]: Lately(row["failures"], list(map(Outcome, row["newest"])), row["days"])
+            for row in rows
+        }
+
+    async def last_update_received(self, workspace_id: str) -> datetime | None:
+        async with self._database.connection() as connection:
+            at: datetime | None = await connection.fetchval(
+                "SELECT received_at FROM workspace_updates WHERE workspace_id = $1", workspace_id
+            )
+        return at
+
+    async def forget_before(self, at: datetime) -> int:
+        """Delete what is older; how many that were."""
+        async with self._database.connection() as connection:
+            status = await connection.execute(
+                "DELETE FROM history WHERE outcome_id IN"
+                " (SELECT outcome_id FROM history WHERE decided_at < $1 LIMIT 20000)",
+                at,
+            )
+        return int(status.rpartition(" ")[2])
+
+
+async def add_outcomes(connection: "AnyConnection", outcomes: Sequence[DeliveryOutcome]) -> None:
+    """Keep what is new of them, of workspaces that we know."""
+    await connection.executemany(
+        "INSERT INTO history (outcome_id, workspace_id, conversation_id, app, crm_account,"
+        " outcome, triggers, updated_at, person_id, note_id, reason, decided_at)"
+        " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12"
+        " WHERE EXISTS (SELECT FROM workspaces WHERE workspace_id = $2)"
+        " ON CONFLICT (outcome_id) DO NOTHING",
+        [
+            (
+                one.outcome_id,
+                one.workspace_id,
+                one.conversation_id,
+                one.app,
+                one.crm_account,
+                one.outcome,
+                list(one.triggers),
+                one.updated_at,
+                one.person_id,
+                one.note_id,
+                one.reason,
+                one.decided_at,
+            )
+            for one in outcomes
+        ],
+    )
+
+
+async def note_updates(connection: "AnyConnection", received: Mapping[str, datetime]) -> None:
+    """When something was last heard from each workspace; never moved back."""
+    await connection.execute(
+        "INSERT INTO workspace_updates AS u (workspace_id, received_at)"
+        " SELECT w.workspace_id, heard.at FROM unnest($1::text[], $2::timestamptz[])"
+        " AS heard (workspace_id, at) JOIN workspaces w USING (workspace_id)"
+        " ON CONFLICT (workspace_id) DO UPDATE"
+        " SET received_at = greatest(u.received_at, excluded.received_at)",
+        list(received),
+        list(received.values()),
+    )
+
+
+def _arguments(wanted: Filter) -> tuple[Any, ...]:
+    return (
+        wanted.app,
+        sorted(wanted.outcomes),
+        wanted.since,
+        wanted.until,
+        wanted.conversation_id,
+    )
+
+
+def _entry(row: "asyncpg.Record") -> Entry:
+    fields: dict[str, Any] = dict(row)
+    return Entry(
+        **fields
+        | {
+            "outcome": Outcome(fields["outcome"]),
+            "triggers": tuple(map(Trigger, fields["triggers"])),
+        }
+    )

@@ -1,0 +1,59 @@
+"""What became of conversations, for people who look: ids, times and outcomes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.events import Trigger
+from common.outcomes import Outcome
+
+WRITTEN = frozenset({Outcome.DELIVERED, Outcome.UPDATED})
+
+# Where trying again can change nothing: the note is there as it should be.
+DONE = WRITTEN | {Outcome.UP_TO_DATE, Outcome.ALREADY_THERE, Outcome.SUPERSEDED}
+AGAIN = frozenset(Outcome) - DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One conversation's outcome for one app."""
+
+    outcome_id: str
+    conversation_id: str
+    app: str
+    crm_account: str
+    outcome: Outcome
+    triggers: tuple[Trigger, ...]
+    updated_at: datetime | None
+    person_id: str | None
+    note_id: str | None
+    reason: str | None
+    decided_at: datetime
+
+    @property
+    def may_be_tried_again(self) -> bool:
+        return self.outcome in AGAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What to look for; None and empty: anything. `until` is exclusive."""
+
+    app: str | None = None
+    outcomes: frozenset[Outcome] = frozenset()
+    since: datetime | None = None
+    until: datetime | None = None
+    conversation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page ends: the next one begins behind this entry, newest first."""
+
+    decided_at: datetime
+    outcome_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AppSummary:
+    written_today: int = 0
+    last_failure_at: datetime | None = None

@@ -1,0 +1,164 @@
+"""Admins are told once of each matter: by a signed webhook and by e-mail, through real sockets."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import Message
+from typing import Any
+
+import pytest
+from settings.adapters.tellers import signature
+
+pytestmark = pytest.mark.integration
+
+SECRET = "secret-of-the-webhook"
+
+
+@dataclass
+class Post:
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def told(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+
+@dataclass
+class Receivers:
+    """Somebody's HTTP endpoint and a mail server, as far as a client of theirs can tell."""
+
+    posts: list[Post] = field(default_factory=list)
+    mails: list[tuple[str, Message]] = field(default_factory=list)  # recipient, message
+    statuses: list[int] = field(default_factory=list)  # of the next answers; then 200
+    servers: list[asyncio.Server] = field(default_factory=list)
+
+    async def start(self) -> tuple[str, str]:
+        self.servers = [
+            await asyncio.start_server(serve, "127.0.0.1", 0) for serve in (self.http, self.smtp)
+        ]
+        ports = [server.sockets[0].getsockname()[1] for server in self.servers]
+        return f"http://127.0.0.1:{ports[0]}/hook", f"smtp://127.0.0.1:{ports[1]}"
+
+    async def http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        pairs = [line.split(": ", 1) for line in head[1:] if line]
+        headers = {name.lower(): value for name, value in pairs}
+        body = await reader.readexactly(int(headers["content-length"]))
+        self.posts.append(Post(headers, body))
+        status = self.statuses.pop(0) if self.statuses else 200
+        writer.write(
+            f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        )
+        await writer.drain()
+        writer.close()
+
+    async def smtp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        recipient = ""
+        writer.write(b"220 test\r\n")
+        while line := (await reader.readline()).decode().strip():
+            verb = line.upper()
+            if verb.startswith("RCPT TO:"):
+                recipient = line[8:].strip(" <>")
+            if verb == "DATA":
+                writer.write(b"354 go on\r\n")
+                data = await reader.readuntil(b"\r\n.\r\n")
+                self.mails.append((recipient, message_from_bytes(data[:-3])))
+            writer.write(b"221 bye\r\n" if verb == "QUIT" else b"250 ok\r\n")
+            if verb == "QUIT":
+                break
+        await writer.drain()
+        writer.close()
+
+    def posts_of(self, workspace: str) -> list[Post]:
+        return [post for post in self.posts if post.told["workspace_id"] == workspace]
+
+    def mails_of(self, workspace: str) -> list[tuple[str, Message]]:
+        return [mail for mail in self.mails if workspace in str(mail[1].get_payload())]
+
+
+@pytest.fixture
+async def receivers() -> AsyncIterator[Receivers]:
+    receivers = Receivers()
+    yield receivers
+    for server in receivers.servers:
+        server.close()
+
+
+async def until(look: Any, within_s: float = 15) -> None:
+    async with asyncio.timeout(within_s):
+        while not look():  # noqa: ASYNC110 - it happens in another process
+            await asyncio.sleep(0.02)
+
+
+async def test_an_admin_is_told_once_of_each_matter_and_again_when_it_comes_back(
+    launcher: Any,
+    site: Any,
+    admin: Any,
+    world: Any,
+    receivers: Receivers,
+    simulators: Any,
+    database: Any,
+) -> None:
+    hook, mail_server = await receivers.start()
+    receivers.statuses = [500]
+    replica = await launcher.start(
+        LULL_SETTINGS_WEBHOOK_URL=hook,
+        LULL_SETTINGS_WEBHOOK_SECRET=SECRET,
+        LULL_SETTINGS_SMTP_URL=mail_server,
+        LULL_SETTINGS_NOTICES_EVERY_S="0.1",
+    )
+
+    async def cut_off() -> None:
+        simulators.control.revoke_crm_tokens("hubspot", world.hubspot)
+        await database.execute(
+            "UPDATE connections SET expires_at = obtained_at WHERE workspace_id = $1",
+            world.workspace,
+        )
+        assert (await site.crm_access(world.workspace, "hubspot")).status_code == 409
+
+    await cut_off()
+    await until(lambda: len(receivers.posts_of(world.workspace)) >= 1)
+    await until(lambda: len(receivers.mails_of(world.name)) >= 1)
+    posts = receivers.posts_of(world.workspace)
+    told = posts[-1].told
+    assert (told["matter"], told["app"]) == ("reconnect", "hubspot")
+    assert told["text"].startswith("HubSpot no longer accepts our access.")
+    headers = posts[-1].headers
+    assert headers["webhook-signature"] == signature(
+        SECRET, headers["webhook-id"], int(headers["webhook-timestamp"]), posts[-1].body
+    )
+    recipient, mail = receivers.mails_of(world.name)[0]
+    assert recipient == "sam@example.org"
+    assert mail["Subject"] == "HubSpot no longer accepts our access."
+    assert mail["Auto-Submitted"] == "auto-generated"
+
+    async def told_by() -> list[str]:
+        found: list[str] | None = await database.fetchval(
+            "SELECT told_by FROM notices WHERE workspace_id = $1", world.workspace
+        )
+        return sorted(found or [])
+
+    async with asyncio.timeout(15):
+        while await told_by() != ["mail", "webhook"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    await admin.connect(world.workspace, "hubspot", world.hubspot)
+    async with asyncio.timeout(15):
+        while await told_by():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    await cut_off()
+    await until(
+        lambda: len({p.headers["webhook-id"] for p in receivers.posts_of(world.workspace)}) == 2
+    )
+    await until(lambda: len(receivers.mails_of(world.name)) == 2)
+    # What was refused went again under the same id; what was taken went no more, round after round.
+    ids = [post.headers["webhook-id"] for post in receivers.posts_of(world.workspace)]
+    assert sorted(ids.count(one) for one in set(ids)) in ([1, 1], [1, 2])
+    assert len({mail["Message-ID"] for _, mail in receivers.mails_of(world.name)}) == 2
+    assert await replica.stop() == 0
+    # Nobody's address is kept or logged.
+    assert "sam@example.org" not in replica.log.read_text()
+    assert "sam@example.org" not in str(await database.fetch("SELECT * FROM notices"))
