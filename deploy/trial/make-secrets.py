@@ -21,6 +21,7 @@ def main(folder: Path) -> None:
             "settings_database_password",
             "delivery_database_password",
             "delivery_settings_token",
+            "delivery_preview_token",
             "lull_settings_operator_token",
             "lull_ingest_action_tokens",
         )
@@ -29,6 +30,8 @@ def main(folder: Path) -> None:
     token = made["delivery_settings_token"]
     _kept(folder / "lull_settings_caller_tokens", f"delivery:{token}")
     _kept(folder / "lull_delivery_settings_token", token)
+    for name in ("lull_delivery_preview_token", "lull_settings_delivery_token"):
+        _kept(folder / name, made["delivery_preview_token"])
     for service in ("settings", "delivery"):
         password = made[f"{service}_database_password"]
         address = f"postgresql://{service}:{password}@postgres:5432/{service}"

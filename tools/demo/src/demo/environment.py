@@ -98,6 +98,10 @@ def services(
         "DELIVERY_SETTINGS_URL": local(ports.settings_internal),
         "DELIVERY_SETTINGS_TOKEN": tokens.delivery,
         "INGEST_ACTION_TOKENS": tokens.action,
+        "SETTINGS_DEBOUNCE_URLS": local(ports.debounce),
+        "SETTINGS_DELIVERY_URL": local(ports.delivery),
+        "SETTINGS_DELIVERY_TOKEN": tokens.delivery,
+        "DELIVERY_PREVIEW_TOKEN": tokens.delivery,
     }
     return {f"LULL_{name}": str(value) for name, value in values.items()}
 
