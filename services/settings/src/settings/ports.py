@@ -240,10 +240,14 @@ class HistoryStore(Protocol):
         ...
 
     async def to_try_again(
-        self, workspace_id: str, wanted: Filter, outcomes: frozenset[Outcome]
+        self, workspace_id: str, wanted: Filter, outcomes: frozenset[Outcome], limit: int
     ) -> list[Entry]:
-        """The conversations in the filter whose newest outcome is one of these."""
+        """The conversations in the filter whose newest outcome is one of these, oldest first."""
         ...
+
+    async def count_to_try_again(
+        self, workspace_id: str, wanted: Filter, outcomes: frozenset[Outcome]
+    ) -> int: ...
 
     async def summary(self, workspace_id: str, today: datetime) -> dict[str, AppSummary]: ...
 

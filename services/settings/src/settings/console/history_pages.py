@@ -76,7 +76,8 @@ class HistoryPages:
         following, again = None, 0
         if search.fault is None:
             entries, following = await self.history.page(visit.workspace.id, search.wanted, after)
-            again = len(await self.history.to_try_again(visit.workspace.id, search.wanted))
+            if tab == "failures" or search.is_set:  # all of it is nobody's wish
+                again = await self.history.count_to_try_again(visit.workspace.id, search.wanted)
         return await self.visitors.page(
             visit,
             "history.html",

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from common import log
 from common.clock import Clock
 from common.health import Loop
+from common.outcomes import Outcome
 
 from settings.domain.attention import Attention, attention
 from settings.domain.history import AGAIN, AppSummary, Entry, Filter, Place
@@ -96,14 +97,13 @@ class History:
         last = found[PAGE - 1]
         return found[:PAGE], Place(last.decided_at, last.outcome_id)
 
-    async def to_try_again(self, workspace_id: str, wanted: Filter) -> list[Entry]:
+    async def count_to_try_again(self, workspace_id: str, wanted: Filter) -> int:
         """Conversations in the filter whose newest outcome is not yet a note as it should be."""
-        outcomes = (wanted.outcomes & AGAIN) if wanted.outcomes else AGAIN
-        return await self.store.to_try_again(workspace_id, wanted, outcomes)
+        return await self.store.count_to_try_again(workspace_id, wanted, _again(wanted))
 
     async def try_again(self, workspace_id: str, wanted: Filter, by: str) -> int:
         """Ask delivery to look at each of them once more; how many those are."""
-        found = (await self.to_try_again(workspace_id, wanted))[:MOST_AT_ONCE]
+        found = await self.store.to_try_again(workspace_id, wanted, _again(wanted), MOST_AT_ONCE)
         for entry in found:
             await self.installations.sync_now(workspace_id, entry.conversation_id, entry.app, by)
         return len(found)
@@ -126,6 +126,10 @@ class History:
             return await self.deliveries.preview(workspace_id, conversation_id, app)
         except PeerUnavailable:
             return None
+
+
+def _again(wanted: Filter) -> frozenset[Outcome]:
+    return (wanted.outcomes & AGAIN) if wanted.outcomes else AGAIN
 
 
 def day_began(now: datetime, zone: str) -> datetime:

@@ -37,12 +37,15 @@ SELECT {_COLUMNS} FROM history {_WHERE}
  ORDER BY decided_at DESC, outcome_id DESC LIMIT $9
 """  # noqa: S608 - constants alone
 
-# The newest outcome of each conversation and app: what was tried again since is not counted.
+# Of each conversation and app that the filter finds, the newest outcome: what was tried again since
+# is not counted.
 _LATEST = f"""
-SELECT DISTINCT ON (conversation_id, app) {_COLUMNS} FROM history
- WHERE workspace_id = $1 AND (conversation_id, app) IN
-       (SELECT conversation_id, app FROM history {_WHERE} AND outcome = ANY ($7))
- ORDER BY conversation_id, app, decided_at DESC, outcome_id DESC
+SELECT * FROM (
+    SELECT DISTINCT ON (conversation_id, app) {_COLUMNS} FROM history
+     WHERE workspace_id = $1 AND (conversation_id, app) IN
+           (SELECT conversation_id, app FROM history {_WHERE} AND outcome = ANY ($7))
+     ORDER BY conversation_id, app, decided_at DESC, outcome_id DESC) AS newest
+ WHERE outcome = ANY ($7)
 """  # noqa: S608 - constants alone
 
 # Both by an index of their own, however long the history is.
@@ -95,14 +98,30 @@ class PostgresHistory:
         return [_entry(row) for row in rows]
 
     async def to_try_again(
-        self, workspace_id: str, wanted: Filter, outcomes: frozenset[Outcome]
+        self, workspace_id: str, wanted: Filter, outcomes: frozenset[Outcome], limit: int
     ) -> list[Entry]:
-        """The conversations in the filter whose newest outcome is one of these."""
+        """The conversations in the filter whose newest outcome is one of these, oldest first."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                _LATEST, workspace_id, *_arguments(wanted), sorted(outcomes)
+                f"{_LATEST} ORDER BY decided_at LIMIT $8",
+                workspace_id,
+                *_arguments(wanted),
+                sorted(outcomes),
+                limit,
             )
-        return [entry for entry in map(_entry, rows) if entry.outcome in outcomes]
+        return list(map(_entry, rows))
+
+    async def count_to_try_again(
+        self, workspace_id: str, wanted: Filter, outcomes: frozenset[Outcome]
+    ) -> int:
+        async with self._database.connection() as connection:
+            count: int = await connection.fetchval(
+                f"SELECT count(*) FROM ({_LATEST}) AS found",  # noqa: S608 - constants alone
+                workspace_id,
+                *_arguments(wanted),
+                sorted(outcomes),
+            )
+        return count
 
     async def summary(self, workspace_id: str, today: datetime) -> dict[str, AppSummary]:
         """By app; `today` is when the workspace's day began."""
