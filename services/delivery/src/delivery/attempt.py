@@ -14,6 +14,7 @@ from prometheus_client import Counter
 
 from delivery.domain.answer import Result, Verdict, Wait
 from delivery.domain.conversation import Conversation
+from delivery.domain.heal import unsure_of_text
 from delivery.domain.ready import is_due
 from delivery.domain.row import Row, Waiting
 from delivery.healing import heal
@@ -84,7 +85,10 @@ class Attempts:
         return result
 
     async def _moved(self, working: Working, changed: AccountChanged) -> Result | None:
-        """The app's connection leads to another account: the row there takes its requests over."""
+        """The app leads to another account now, whose own row takes its requests over.
+
+        Those of other apps stay, and are attempted again at once.
+        """
         to = replace(working.row.key, crm_account=changed.crm_account)
         result = result_of(working)
         try:
@@ -123,6 +127,9 @@ class Attempts:
     async def _result(self, working: Working) -> Result:
         """What to leave behind, whatever happens on the way."""
         now, row = working.now(), working.row
+        if row.abandoned:
+            heal_at = now + self.needs.limits.heal_after
+            working.known = unsure_of_text(working.known, heal_at)
         try:
             if row.known.heal_at is not None and row.known.heal_at <= now:
                 # First: after a new period's note nobody would look for the older one's.

@@ -13,9 +13,19 @@ from common.catalog import apps_of
 from delivery.domain.heal import healed, periods_to_look_at, persons_to_look_at
 from delivery.domain.note import Marker
 from delivery.domain.row import Kind, Known
-from delivery.ports import CrmAccess, GiveUp, Gone, ReconnectNeeded, RetryLater, TokenRejected
+from delivery.persons import Persons
+from delivery.ports import (
+    CrmAccess,
+    GiveUp,
+    Gone,
+    LedgerAway,
+    ReconnectNeeded,
+    RetryLater,
+    TokenRejected,
+)
 from delivery.records import records
-from delivery.working import Needs, Working
+from delivery.rewriting import write_once_more
+from delivery.working import Ended, Needs, Working
 
 _log = log.get(__name__)
 
@@ -30,44 +40,66 @@ async def heal(needs: Needs, working: Working) -> None:
     """Look the row's persons over; what cannot be done now is done ten minutes later."""
     known = working.known
     try:
-        app = await _app(needs, working)
-        if app is None:
+        app, access = await _way_in(needs, working)
+        if app is None or access is None:
             # It may come back, and then nobody else would look.
             known = replace(known, heal_at=working.now() + _NOT_CONNECTED_PAUSE)
         else:
-            access = await needs.settings.crm_access(working.row.key.workspace_id, app)
-            persons = await _persons(needs, access, known)
+            persons = await _persons(needs, working, access, known)
             for kind in _KINDS if needs.crm.has_activity else _KINDS[:1]:
                 for period in periods_to_look_at(known, kind):
                     known = await _heal(needs, working, access, known, kind, persons, period)
-            known = replace(known, heal_periods=(), heal_persons=())
-    except (RetryLater, TokenRejected, ReconnectNeeded, GiveUp, Gone) as error:
+            if known.heal_text:
+                await write_once_more(needs, working, app)
+            known = replace(known, heal_periods=(), heal_persons=(), heal_text=False)
+    except (LedgerAway, RetryLater, TokenRejected, ReconnectNeeded, GiveUp, Gone) as error:
         _log.warning("delivery.healing_postponed", error=type(error).__name__)
         known = replace(working.known, heal_at=working.now() + needs.limits.heal_after)
     working.healed_at, working.known = working.known.heal_at, known
 
 
-async def _app(needs: Needs, working: Working) -> str | None:
+async def _way_in(needs: Needs, working: Working) -> tuple[str | None, CrmAccess | None]:
+    """An app that is connected to this very account, and its access."""
     key = working.row.key
     for app in apps_of(key.crm):
         installation = await needs.settings.installation(key.workspace_id, app.key)
         if installation is not None and installation.crm_account == key.crm_account:
-            return app.key
-    return None
+            access = await needs.settings.crm_access(key.workspace_id, app.key)
+            # What is held of the installation may be older: ids of one account mean other records,
+            # or none, in another.
+            if access.account_id == key.crm_account:
+                return app.key, access
+    return None, None
 
 
-async def _persons(needs: Needs, access: CrmAccess, known: Known) -> list[str]:
+async def _persons(needs: Needs, working: Working, access: CrmAccess, known: Known) -> list[str]:
     """Where they are by now; the note and the activity say so too, if a merge left no trace."""
-    deadline, persons = needs.limits.call_deadline, list[str]()
+    deadline, persons, gone = needs.limits.call_deadline, list[str](), False
     for person_id in persons_to_look_at(known):
         state = await needs.crm.person(access, person_id, deadline)
         persons += [state.id] if state else []
+        gone = gone or state is None
     for kind in _KINDS:
         recorded = known.record(kind)
         if recorded is not None:
             stored = await records(kind, needs.crm, access, deadline).read(recorded.id)
             persons += [stored.person_id] if stored and stored.person_id else []
+    if gone:
+        # Merged without a trace, perhaps: into somebody whom the contact's addresses find.
+        persons += await _candidates(needs, working, access)
     return list(dict.fromkeys(persons))
+
+
+async def _candidates(needs: Needs, working: Working, access: CrmAccess) -> Sequence[str]:
+    key = working.row.key
+    intercom = await needs.settings.intercom_access(key.workspace_id)
+    try:
+        conversation = await needs.intercom.conversation(
+            intercom, key.conversation_id, needs.limits.call_deadline
+        )
+        return await Persons(needs, working, access, intercom, conversation).candidates()
+    except (Ended, Gone):  # no contact, or none any more
+        return []
 
 
 async def _heal(
@@ -85,7 +117,7 @@ async def _heal(
     found = [
         record for person_id in persons for record in await ours.marked(person_id, marker, since)
     ]
-    end = healed(known, kind, period, found, access.user_id)
+    end = healed(known, kind, period, found, access.user_id, working.row.distrust)
     for record in end.surplus:
         await ours.delete(record.id)
         _log.info("delivery.healed", kind=kind, conversation=key.conversation_id)

@@ -1,5 +1,6 @@
 """Which person of the CRM the note belongs to: exactly one, or none (R4); and which user."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -7,7 +8,7 @@ from common.catalog import APPS
 from common.outcomes import Outcome
 
 from delivery.domain.conversation import Conversation
-from delivery.ports import CrmAccess, Gone, IntercomAccess
+from delivery.ports import CrmAccess, Gone, IntercomAccess, RetryLater, TokenRejected
 from delivery.working import Ended, Needs, Working
 
 
@@ -62,7 +63,8 @@ class Persons:
                 return state.id
         return None
 
-    async def _by_address(self) -> str:
+    async def candidates(self) -> Sequence[str]:
+        """Everybody whom an address of the contact finds, however many."""
         if not self.conversation.contact_ids:
             raise Ended(Outcome.NO_PERSON, "no_contact")
         try:
@@ -71,9 +73,15 @@ class Persons:
             )
         except Gone:
             raise Ended(Outcome.NO_PERSON, "contact_gone") from None
+        except TokenRejected:  # the next attempt reads the conversation with a newer one first
+            raise RetryLater("intercom_token_rejected") from None
         ids = await self.needs.crm.find_persons(self.access, contact, self._deadline)
         if not ids and any(APPS[request.app].leads for request in self.working.left):
             ids = await self.needs.crm.find_leads(self.access, contact, self._deadline)
+        return ids
+
+    async def _by_address(self) -> str:
+        ids = await self.candidates()
         if not ids:
             raise Ended(Outcome.NO_PERSON)
         if len(ids) == 1:

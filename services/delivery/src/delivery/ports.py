@@ -322,15 +322,12 @@ class Ledger(Protocol):
         """Durably note what is known of our records. Raises LeaseLost."""
         ...
 
-    async def finish(self, claim: Claim, result: Result) -> Row:
+    async def finish(self, claim: Claim, result: Result) -> None:
         """Answer the row and give the lease back, outcomes with it. Raises LeaseLost."""
         ...
 
     async def move(self, claim: Claim, to: Key, app: str, result: Result) -> None:
-        """Finish, and ask what stays open for this app of another account's row.
-
-        Raises LeaseLost.
-        """
+        """Finish, and ask another account's row for what stays open of it. Raises LeaseLost."""
         ...
 
     async def release(self, claims: Sequence[Claim]) -> None:

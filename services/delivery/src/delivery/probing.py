@@ -8,6 +8,7 @@ from delivery.domain import probe
 from delivery.domain.answer import Wait
 from delivery.domain.conversation import Conversation
 from delivery.domain.note import Marker, StoredNote
+from delivery.domain.period import periods_of
 from delivery.domain.row import Kind, UnknownWrite, Waiting
 from delivery.persons import Persons
 from delivery.sending import Sending
@@ -57,36 +58,51 @@ class Probing:
             working.known, kind, working.row.distrust, began_at
         ):
             return False
+        person_id = working.known.person_id or await self.persons.find()
+        try:
+            candidates = await self.persons.candidates()
+        except Ended:
+            candidates = []
         working.known = probe.doubted(
             working.known,
             kind,
-            person_id=working.known.person_id or await self.persons.find(),
+            person_id=person_id,
+            candidates=candidates,
             period=period,
+            periods=periods_of(self.conversation, self.sending.needs.limits.quiet_period),
             began_at=began_at,
             now=working.now(),
         )
         return True
 
     async def _marked(self, kind: Kind, unknown: UnknownWrite) -> tuple[Sequence[StoredNote], str]:
-        """Ours by marker and author, oldest first: at the recorded person, then at today's."""
+        """Ours by marker and author, oldest first: where it was tried, then at today's person."""
         sending, deadline = self.sending, self.sending.needs.limits.call_deadline
-        person = await sending.needs.crm.person(sending.access, unknown.person_id, deadline)
-        persons = [person.id] if person else []
-        for look_up in (False, True):
-            if look_up:
-                try:
-                    persons = [p for p in [await self.persons.find()] if p not in persons]
-                except Ended:  # nobody, or several: nowhere else to look
-                    persons = []
-            for person_id in persons:
-                found = await self._listed(kind, person_id, unknown)
-                if found:
-                    return found, person_id
+        looked_at = set[str]()
+        tried = (unknown.person_id, *sending.working.known.heal_persons)
+        for person_id in dict.fromkeys((*tried, None)):
+            if person_id is not None:
+                state = await sending.needs.crm.person(sending.access, person_id, deadline)
+                found_id = state.id if state else None
+            else:
+                found_id = await self._todays_person()
+            if found_id is None or found_id in looked_at:
+                continue
+            looked_at.add(found_id)
+            found = await self._listed(kind, found_id, unknown)
+            if found:
+                return found, found_id
         return [], unknown.person_id
+
+    async def _todays_person(self) -> str | None:
+        try:
+            return await self.persons.find()
+        except Ended:  # nobody, or several: nowhere else to look
+            return None
 
     async def _listed(self, kind: Kind, person_id: str, unknown: UnknownWrite) -> list[StoredNote]:
         marker = Marker(self.conversation.workspace_id, self.conversation.id, unknown.period)
         since = unknown.started_at - _CLOCK_SLACK
         listed = await self.sending.records(kind).marked(person_id, marker, since)
-        user_id = self.sending.access.user_id
-        return [note for note in listed if probe.is_by_us(note, user_id)]
+        known, user_id = self.sending.working.known, self.sending.access.user_id
+        return [note for note in listed if probe.is_by_us(note, known, user_id)]

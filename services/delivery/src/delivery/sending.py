@@ -9,6 +9,7 @@ from typing import Final
 
 from common.updates import Update
 
+from delivery.domain.heal import unsure_of_text
 from delivery.domain.note import Note
 from delivery.domain.rates import Call
 from delivery.domain.row import Kind, Known, UnknownWrite, Written
@@ -49,7 +50,8 @@ class Sending:
         # First, as it may take a while: nothing may hold the request back once it is announced.
         await self.needs.reserve(self.access, _CREATES[kind])
         unknown = UnknownWrite(person_id, period, working.now(), newest)
-        await self.save(working.known.with_unknown(kind, unknown))
+        known = working.known.created_as(self.access.user_id)
+        await self.save(known.with_unknown(kind, unknown))
         try:
             await self._clear_to_send()
             record_id = await self.records(kind).create(person_id, note)
@@ -66,8 +68,14 @@ class Sending:
         """Replace its whole body. Raises Gone."""
         await self.needs.reserve(self.access, _UPDATES[kind])
         await self._clear_to_send()
-        await self.records(kind).update(record_id, body, note)
-        self.working.rewrote = True
+        working = self.working
+        try:
+            await self.records(kind).update(record_id, body, note)
+        except UnknownEnd:
+            heal_at = working.now() + self.needs.limits.heal_after
+            working.known = unsure_of_text(working.known, heal_at)
+            raise
+        working.rewrote = True
 
     async def save(self, known: Known) -> None:
         await self.needs.ledger.save(self.working.claim, known)

@@ -1,7 +1,6 @@
 """An attempt that lost its row takes back what it created, or has what it rewrote written anew."""
 
 from common import log
-from common.events import ConversationSettled, Trigger
 
 from delivery.domain.heal import is_ours_to_undo
 from delivery.ports import (
@@ -13,6 +12,7 @@ from delivery.ports import (
     TokenRejected,
 )
 from delivery.records import records
+from delivery.rewriting import write_once_more
 from delivery.working import Created, Needs, Working
 
 _log = log.get(__name__)
@@ -32,14 +32,8 @@ async def undo(needs: Needs, working: Working) -> None:
             for created in own:
                 await _undo(needs, working, created, app)
         if working.rewrote or shared:
-            # The present owner's text may have been older or newer than ours: write once more.
-            event = ConversationSettled(
-                workspace_id=key.workspace_id,
-                conversation_id=key.conversation_id,
-                trigger=Trigger.REMOVED,
-                action_id=f"lease-lost.{working.claim.token}",
-            )
-            await needs.ledger.fold(key, event, (app,))
+            # The present owner's text may have been older or newer than ours.
+            await write_once_more(needs, working, app)
     except (LedgerAway, RetryLater, TokenRejected, ReconnectNeeded, GiveUp, Gone) as error:
         _log.warning("delivery.undo_left_to_healing", error=type(error).__name__)
 
@@ -52,6 +46,8 @@ async def _undo(needs: Needs, working: Working, created: Created, app: str) -> N
     ):
         return
     access = await needs.settings.crm_access(key.workspace_id, app)
+    if access.account_id != key.crm_account:
+        return  # its id means another record there; healing looks once the connection leads back
     ours = records(created.kind, needs.crm, access, needs.limits.call_deadline)
     await ours.delete(created.id)
     _log.info("delivery.undone", kind=created.kind, conversation=key.conversation_id)

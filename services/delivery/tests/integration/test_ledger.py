@@ -103,7 +103,10 @@ async def test_a_lease_that_ended_is_fenced_off(pool: asyncpg.Pool) -> None:
         await short.save(zombie, Known(person_id="9"))
     with pytest.raises(LeaseLost):
         await short.finish(zombie, delivered(zombie))
-    assert (await long.finish(owner, delivered(owner))).outcomes
+    await long.finish(owner, delivered(owner))
+    row = await long.read(key())
+    assert row is not None
+    assert row.known.note == Written("77", None, Update(AT, 1))
     with pytest.raises(LeaseLost):  # a finished row is nobody's
         await long.finish(owner, delivered(owner))
 
@@ -130,6 +133,26 @@ async def test_a_small_claim_goes_round_the_workspaces(pool: asyncpg.Pool) -> No
     await ask(ledger, *(key(f"wk{n}", str(c)) for n in range(3) for c in range(2)))
     order = [(await ledger.claim(CRM, 1, {}))[0].row.key.workspace_id for _ in range(3)]
     assert sorted(order) == ["wk0", "wk1", "wk2"]
+
+
+async def test_many_workspaces_that_only_wait_keep_no_other_waiting(pool: asyncpg.Pool) -> None:
+    """More than one look goes into, and all before the one that has something to do."""
+    ledger = ledger_on(pool)
+    await pool.execute(
+        "INSERT INTO ledger (workspace_id, conversation_id, crm, crm_account, ready_at) "
+        "SELECT 'wk' || lpad(n::text, 6, '0'), '1', $1, '42001', now() + interval '1 hour' "
+        "FROM generate_series(1, 3000) AS n",
+        CRM,
+    )
+    await ask(ledger, key("wk999999"))
+    found = [claim async for claim in _claimed(ledger, looks=3)]
+    assert [claim.row.key.workspace_id for claim in found] == ["wk999999"]
+
+
+async def _claimed(ledger: PostgresLedger, looks: int) -> AsyncIterator[Claim]:
+    for _ in range(looks):
+        for claim in await ledger.claim(CRM, 5, {}):
+            yield claim
 
 
 async def test_an_event_during_an_attempt_makes_the_row_ready_again(pool: asyncpg.Pool) -> None:
@@ -159,6 +182,8 @@ async def test_all_that_is_known_survives_the_way_through_the_database(pool: asy
         heal_at=AT,
         heal_periods=(1, 3, None),
         heal_persons=("500", "501"),
+        heal_text=True,
+        users=("9", "10"),
         note_sure_at=AT,
         activity_sure_at=AT + timedelta(hours=1),
     )
@@ -240,6 +265,25 @@ async def test_of_several_apps_only_the_one_whose_connection_changed_moves(
     claims = [await claim_one(ledger) for _ in range(2)]
     asking = {one.row.key: [request.app for request in one.row.requests] for one in claims}
     assert asking == {here: ["dynamics365"], there: ["dynamics365-sales"]}
+
+
+async def test_a_claim_says_whether_the_attempt_before_it_gave_no_result(
+    pool: asyncpg.Pool,
+) -> None:
+    ledger = ledger_on(pool, lease_s=0.05)
+    await ask(ledger, key())
+    killed = await claim_one(ledger)
+    assert not killed.row.abandoned
+    async with asyncio.timeout(5):
+        while not (claims := await ledger.claim(CRM, 1, {})):  # noqa: ASYNC110 - it asks PostgreSQL
+            await asyncio.sleep(0.01)
+    assert claims[0].row.abandoned
+    await ledger.release(claims)
+    released = await claim_one(ledger)
+    assert released.row.abandoned
+    await ledger_on(pool).finish(released, delivered(released))
+    await ask(ledger, key(), part=5)
+    assert not (await claim_one(ledger)).row.abandoned
 
 
 async def test_a_released_row_is_ready_at_once_and_no_longer_ones_own(pool: asyncpg.Pool) -> None:

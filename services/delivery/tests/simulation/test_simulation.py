@@ -8,7 +8,7 @@ from delivery.simulation.many import be_silent, simulate_many
 from delivery.simulation.plants import PLANTS
 from delivery.simulation.world import simulate
 
-HISTORIES = {"quick": 1_000, "faults": 20_000, "long": 500_000}
+HISTORIES = {"quick": 2_000, "faults": 20_000, "long": 500_000}
 ENOUGH_TO_FIND_A_BUG = 500  # most need fewer than 50
 
 

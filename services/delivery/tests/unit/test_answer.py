@@ -185,3 +185,8 @@ def test_every_accepted_event_ends_exactly_once(
         assert len(set(ended)) == len(ended)
         assert bool(current.requests) == (ready_at(current, NOW) is not None)
         assert through is None or (current.answered_through or through) >= through
+
+
+def test_a_removal_answers_no_other_request() -> None:
+    found = spread([request(1), request(2, Trigger.REMOVED)], Verdict(Outcome.NO_PERSON))
+    assert [found[n].outcome for n in (1, 2)] == [Outcome.NO_PERSON, Outcome.SUPERSEDED]

@@ -87,6 +87,7 @@ class World:
     log: list[str] = field(default_factory=list)
     monotonic: float = 100.0
     lease_lost: bool = False
+    leads_to: str = "42001"  # the CRM account of the connection
     owner: str | None = None  # of the note that was made
     late_looks: int = 0  # looks after which more than a second passes before anything is sent
     _reads: int = 0
@@ -127,7 +128,7 @@ class World:
         self._step("crm_access" if rejected is None else "crm_access anew")
         if app in self.dead:
             raise ReconnectNeeded("reconnect_needed")
-        return CrmAccess("t", "https://crm", "42001", "9", NOW + timedelta(hours=1))
+        return CrmAccess("t", "https://crm", self.leads_to, "9", NOW + timedelta(hours=1))
 
     async def intercom_access(self, _: str, *, rejected: str | None = None) -> IntercomAccess:
         self._step("intercom_access" if rejected is None else "intercom_access anew")
@@ -804,3 +805,48 @@ async def test_only_the_app_whose_account_changed_is_moved() -> None:
     world.of_apps = {"dynamics365-sales": elsewhere}
     await world.attempt()
     assert world.log[-1] == "move dynamics365-sales to 42002"
+
+
+@pytest.mark.parametrize("end", ["an unknown end", "a killed attempt"])
+async def test_an_update_that_may_land_late_is_written_over_once_that_is_past(end: str) -> None:
+    world = asked()
+    other = asked()
+    await other.attempt()
+    world.notes["77"] = other.notes["77"].replace("hello", "older")
+    world.row = replace(world.row, known=noted(world))
+    if end == "an unknown end":
+        world.fails["update_note"] = [UnknownEnd("timeout")]
+        await world.attempt()
+        world.monotonic += 31
+    else:
+        world.row = replace(world.row, abandoned=True)
+    await world.attempt()
+    assert world.outcomes() == [Outcome.UPDATED]
+    assert world.row.known.heal_text
+    world.log.clear()
+    world.row = replace(world.row, abandoned=False)
+    world.monotonic += 601
+    await world.attempt()
+    assert "fold removed" in world.log
+    assert (world.row.known.heal_text, world.row.known.heal_at) == (False, None)
+
+
+async def test_intercoms_refusal_of_the_contact_is_not_taken_for_the_crms() -> None:
+    world = asked()
+    world.fails["contact"] = [TokenRejected()]
+    await world.attempt()
+    assert (world.row.waiting, world.row.reason) == (Waiting.RETRY, "intercom_token_rejected")
+    assert "crm_access anew" not in world.log
+
+
+async def test_an_attempt_that_lost_its_row_undoes_nothing_in_another_account() -> None:
+    world = asked()
+    adopted = Known(note=Written("70", None, SAID))
+
+    def lost() -> None:
+        world.lease_lost, world.leads_to = True, "42002"
+        world.row = replace(world.row, known=adopted)
+
+    world.when["create_note"] = lost
+    assert await world.attempt() is None
+    assert "77" in world.notes

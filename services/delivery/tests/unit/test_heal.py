@@ -1,12 +1,13 @@
 """Which of the records with our marker are one too many."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from common.updates import Update
 from delivery.domain.heal import healed, periods_to_look_at, persons_to_look_at
 from delivery.domain.note import StoredNote
-from delivery.domain.row import Kind, Known, Lost, UnknownWrite, Written
+from delivery.domain.row import Distrust, Kind, Known, Lost, UnknownWrite, Written
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 OURS = [StoredNote(id_, "", "9", "501") for id_ in ("6", "7")]
@@ -41,6 +42,16 @@ def test_where_none_is_recorded_the_oldest_one_is_kept_and_recorded(kind: Kind) 
 
 def test_a_lost_notes_late_twins_are_all_surplus() -> None:
     assert surplus(Known(lost=Lost.DELETED, lost_through=Update(NOW, 1))) == ["6", "7"]
+
+
+@pytest.mark.parametrize("sure_at", [None, NOW - timedelta(hours=1), NOW])
+def test_after_a_restore_the_record_may_be_older_than_what_is_found(sure_at: Any) -> None:
+    """The simulation's seed 11243: the note made after the backup was deleted as surplus."""
+    known = Known(note=Written("4", None, None), note_sure_at=sure_at)
+    end = healed(known, "note", None, OURS, "9", Distrust(NOW - timedelta(hours=2), NOW))
+    sure = sure_at == NOW
+    assert [note.id for note in end.surplus] == (["6", "7"] if sure else ["7"])
+    assert end.known.note == Written("4" if sure else "6", None, None)
 
 
 def test_of_another_period_one_is_kept_beside_the_recorded_one() -> None:

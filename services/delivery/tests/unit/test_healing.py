@@ -25,12 +25,26 @@ class World:
     def __init__(self, notes: Mapping[str, str], activities: Mapping[str, str]) -> None:
         self.notes = dict(notes)
         self.activities = dict(activities)
+        self.found_by_address: list[str] = []
+        self.leads_to = "42001"  # the connection, whatever is still held of the installation
 
     async def installation(self, *_: str) -> Any:
         return SimpleNamespace(crm_account="42001")
 
     async def crm_access(self, *_: str) -> CrmAccess:
-        return CrmAccess("t", "https://crm", "42001", "9", NOW)
+        return CrmAccess("t", "https://crm", self.leads_to, "9", NOW)
+
+    async def intercom_access(self, *_: str) -> None:
+        pass
+
+    async def conversation(self, *_: object) -> Any:
+        return SimpleNamespace(contact_ids=("c1",))
+
+    async def contact(self, *_: object) -> None:
+        pass
+
+    async def find_persons(self, *_: object) -> list[str]:
+        return self.found_by_address
 
     async def person(self, _: CrmAccess, person_id: str, __: timedelta) -> PersonState | None:
         alive = person_id in {*self.notes.values(), *self.activities.values()}
@@ -56,9 +70,11 @@ class World:
 
     async def heal(self, known: Known) -> Known:
         limits = Limits(timedelta(minutes=15), timedelta(seconds=20), Schedule())
-        needs: Any = SimpleNamespace(settings=self, crm=self, limits=limits)
-        row = SimpleNamespace(key=KEY)
-        working: Any = SimpleNamespace(known=known, row=row, now=lambda: NOW, healed_at=None)
+        needs: Any = SimpleNamespace(settings=self, intercom=self, crm=self, limits=limits)
+        row = SimpleNamespace(key=KEY, distrust=None)
+        working: Any = SimpleNamespace(
+            known=known, row=row, left=[], now=lambda: NOW, healed_at=None
+        )
         await heal(needs, working)
         healed: Known = working.known
         return healed
@@ -82,3 +98,21 @@ async def test_a_late_note_at_another_person_than_the_recorded_one_is_surplus() 
     healed = await world.heal(known)
     assert (world.notes, world.activities) == ({"77": "502"}, {"11": "502"})
     assert healed.heal_persons == ()
+
+
+async def test_a_person_merged_without_a_trace_is_found_by_address_even_among_several() -> None:
+    """The simulation's seed 1773: two late notes moved along, and nothing recorded told where."""
+    world = World({"66": "502", "67": "502"}, {})
+    world.found_by_address = ["502", "503"]
+    healed = await world.heal(Known(heal_persons=("501",)))
+    assert world.notes == {"66": "502"}
+    assert healed.note == Written("66", None, None)
+
+
+async def test_nothing_is_touched_in_another_account_that_the_connection_leads_to_by_now() -> None:
+    """The simulation's seed 4539: ids of the one account were looked up in the other."""
+    world = World({"66": "501", "77": "501"}, {})
+    world.leads_to = "42002"
+    healed = await world.heal(Known("501", Written("77", None, None)))
+    assert set(world.notes) == {"66", "77"}
+    assert healed.heal_at == NOW + timedelta(hours=1)

@@ -7,7 +7,7 @@ import pytest
 from common.updates import Update
 from delivery.domain.note import StoredNote
 from delivery.domain.probe import Probed, doubted, is_doubtful, probed, visible_at
-from delivery.domain.row import Distrust, Kind, Known, UnknownWrite, Written
+from delivery.domain.row import Distrust, Kind, Known, Lost, UnknownWrite, Written
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SAID = Update(NOW - timedelta(hours=1), 7)
@@ -41,6 +41,13 @@ def test_what_is_found_is_adopted_at_the_person_where_it_is(kind: Kind) -> None:
     assert end.known.record(kind) == Written("8", 3, SAID)
     assert (end.known.person_id, end.known.unknown(kind)) == ("502", None)
     assert end.known.heal_at == NOW + timedelta(minutes=10)
+
+
+def test_a_note_that_replaced_a_lost_one_is_no_longer_lost_once_it_is_found() -> None:
+    """The simulation's seed 203504: it was adopted, and another one created all the same."""
+    known = Known(lost=Lost.HANDED_OVER, lost_through=SAID, handed_over=1, unknown_note=UNKNOWN)
+    end = look(known, "note", "8").known
+    assert (end.note, end.lost, end.handed_over) == (Written("8", 3, SAID), None, 1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -85,7 +92,17 @@ def test_a_restored_ledger_is_doubted_until_it_was_looked_over(
 
 def test_a_doubt_is_a_create_whose_end_is_unknown_since_the_conversation_began() -> None:
     later = NOW + timedelta(minutes=6)
-    known = doubted(Known(), "note", person_id="501", period=3, began_at=LONG_AGO, now=later)
+    known = doubted(
+        Known(),
+        "note",
+        person_id="501",
+        candidates=["501", "502"],
+        period=3,
+        periods=[1, 3],
+        began_at=LONG_AGO,
+        now=later,
+    )
     assert known.unknown_note == UnknownWrite("501", 3, LONG_AGO)
+    assert (known.heal_periods, known.heal_persons) == ((None, 1, 3), ("501", "502"))
     assert not is_doubtful(known, "note", DISTRUST, LONG_AGO)
     assert is_doubtful(known, "activity", DISTRUST, LONG_AGO)

@@ -39,6 +39,9 @@ TAKEN_TWICE = Known(lost=Lost.HANDED_OVER, lost_through=OLD, handed_over=2)
         # Policy `new`: another period makes another note, the same period the same one.
         (Known(note=Written("77", 1, OLD)), 2, NEW, True, True, Step.CREATE),
         (Known(note=Written("77", 2, OLD)), 2, NEW, False, True, Step.UPDATE),
+        # What was removed is taken out of the last note there is, whatever period it is of.
+        (Known(note=Written("77", 1, OLD)), 2, NEW, False, False, Step.UPDATE),
+        (Known(note=NOTE), 2, NEW, False, False, Step.UPDATE),
         # Back to policy `update`: the note there is goes on.
         (Known(note=Written("77", 2, OLD)), None, NEW, True, True, Step.UPDATE),
         # While a create's end is unknown nothing is created, whatever else is known.
@@ -91,7 +94,14 @@ def test_up_to_date(known: Known, period: Any, activity: bool, expected: bool) -
 
 def test_only_a_note_of_our_own_user_is_adopted() -> None:
     for author, user, ours in [("9", "9", True), ("8", "9", False), (None, "9", True)]:
-        assert is_by_us(StoredNote("1", "", author, None), user) is ours
+        assert is_by_us(StoredNote("1", "", author, None), Known(), user) is ours
+
+
+def test_a_note_is_still_ours_when_somebody_else_has_connected_since_it_was_created() -> None:
+    known = Known().created_as("9").created_as(None).created_as("9")
+    assert known.users == ("9",)
+    assert is_by_us(StoredNote("1", "", "9", None), known, "8")
+    assert not is_by_us(StoredNote("1", "", "7", None), known, "8")
 
 
 def test_what_a_lost_attempt_created_is_undone_unless_it_was_adopted_or_is_still_sought() -> None:

@@ -17,6 +17,7 @@ from uuid import uuid4
 import asyncpg
 from common.events import ConversationSettled, DeliveryOutcome
 
+from delivery.adapters.claiming import look
 from delivery.adapters.rows import (
     COLUMNS,
     answer_columns,
@@ -28,44 +29,12 @@ from delivery.adapters.rows import (
 from delivery.domain.answer import Result, finished
 from delivery.domain.fold import Folded, fold, take_over, without
 from delivery.domain.ready import ready_at
-from delivery.domain.row import Key, Known, Row, Waiting
+from delivery.domain.row import Key, Known, Request, Row, Waiting
 from delivery.ports import Claim, LeaseLost, LedgerAway
 
 STATEMENT_TIMEOUT_S = 10.0
-# How many workspaces one claim looks into; the next claim goes on behind the last of them.
-_WORKSPACES_PER_CLAIM = 256
-
-# A loose scan: one index probe per workspace that has anything to do, then its oldest ready rows.
-# So a workspace with a million ready rows costs a claim as much as one with a single row.
-_CLAIM = f"""
-WITH RECURSIVE spaces AS (
-    (SELECT workspace_id FROM ledger
-      WHERE crm = $1 AND ready_at IS NOT NULL AND workspace_id > $2
-      ORDER BY workspace_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT l.workspace_id FROM ledger l
-             WHERE l.crm = $1 AND l.ready_at IS NOT NULL AND l.workspace_id > s.workspace_id
-             ORDER BY l.workspace_id LIMIT 1)
-      FROM spaces s WHERE s.workspace_id IS NOT NULL
-), visited AS (
-    SELECT workspace_id FROM spaces WHERE workspace_id IS NOT NULL LIMIT {_WORKSPACES_PER_CLAIM}
-), picked AS (
-    SELECT l.id FROM visited v CROSS JOIN LATERAL (
-        SELECT id FROM ledger
-         WHERE crm = $1 AND workspace_id = v.workspace_id AND ready_at <= now()
-         ORDER BY ready_at
-         LIMIT greatest(0, $4 - coalesce(
-               (SELECT r.n FROM unnest($5::text[], $6::int[]) AS r(w, n)
-                 WHERE r.w = v.workspace_id), 0))
-           FOR UPDATE SKIP LOCKED
-    ) l LIMIT $3
-)
-UPDATE ledger SET
-    taken = wanted, lease_token = $7, lease_owner = $8,
-    lease_until = now() + $9::interval, ready_at = now() + $9::interval
-  FROM picked WHERE ledger.id = picked.id
-RETURNING {COLUMNS.replace(" id,", " ledger.id,", 1)}
-"""  # noqa: S608 - constants only
+# Looks of one claim, while there is too little to do in the workspaces that they went into.
+_LOOKS_PER_CLAIM = 8
 
 # With the row's own update, so that a finished attempt is still one statement.
 _ANSWERED = """
@@ -116,40 +85,52 @@ class PostgresLedger:
         return folded
 
     async def claim(self, crm: str, limit: int, running: dict[str, int]) -> list[Claim]:
-        after = self._claimed_last.get(crm, "")
-        claims = await self._claim(crm, after, limit, running)
-        if after and len(claims) < limit:
-            # Past the last workspace: go on with the first ones.
+        begins_after = after = self._claimed_last.get(crm, "")
+        claims, from_the_first = list[Claim](), not after
+        for _ in range(_LOOKS_PER_CLAIM):
             taken = Counter(running) + Counter(claim.row.key.workspace_id for claim in claims)
-            claims += await self._claim(crm, "", limit - len(claims), dict(taken))
-        if claims:
-            self._claimed_last[crm] = claims[-1].row.key.workspace_id
+            more, behind = await self._look(crm, after, limit - len(claims), dict(taken))
+            claims += more
+            if len(claims) >= limit:
+                after = claims[-1].row.key.workspace_id
+                break
+            after = behind or ""
+            if from_the_first and (not after or begins_after <= after):
+                break  # once round
+            from_the_first = from_the_first or not after
+        self._claimed_last[crm] = after
         return claims
 
-    async def _claim(
+    async def _look(
         self, crm: str, after: str, limit: int, running: dict[str, int]
-    ) -> list[Claim]:
+    ) -> tuple[list[Claim], str | None]:
+        """By workspace; and behind which one more may be found, where these were too few."""
         claimed_on = time.monotonic()
         token = uuid4()
         async with self._connection() as connection:
-            records = await connection.fetch(
-                _CLAIM,
-                crm,
-                after,
-                limit,
-                self._share,
-                list(running),
-                list(running.values()),
-                token,
-                self._owner,
-                self._lease,
+            found = await look(
+                connection,
+                crm=crm,
+                after=after,
+                limit=limit,
+                share=self._share,
+                running=running,
+                token=token,
+                owner=self._owner,
+                lease=self._lease,
             )
         good_until = claimed_on + self._lease.total_seconds()
         claims = [
-            Claim(row_of(record), str(token), record["at"], claimed_on, good_until)
-            for record in records
+            Claim(
+                replace(row_of(record), abandoned=record["abandoned"]),
+                str(token),
+                record["at"],
+                claimed_on,
+                good_until,
+            )
+            for record in found.records
         ]
-        return sorted(claims, key=lambda claim: claim.row.key.workspace_id)
+        return sorted(claims, key=lambda claim: claim.row.key.workspace_id), found.more_after
 
     async def save(self, claim: Claim, known: Known) -> None:
         columns = known_columns(known)
@@ -168,17 +149,17 @@ class PostgresLedger:
         if status != "UPDATE 1":
             raise LeaseLost
 
-    async def finish(self, claim: Claim, result: Result) -> Row:
+    async def finish(self, claim: Claim, result: Result) -> None:
         async with self._transaction() as connection:
-            return await self._finish(connection, claim, result)
+            await self._finish(connection, claim, result)
 
     async def move(self, claim: Claim, to: Key, app: str, result: Result) -> None:
         async with self._transaction() as connection:
             # Rows are locked in one order everywhere, or two moves could wait for each other.
             await _lock_in_order(connection, claim.row.key, to)
-            moved = await self._finish(connection, claim, result, leaving=app)
+            moving = await self._finish(connection, claim, result, leaving=app)
             row_id, row, now = await _locked_or_new(connection, to)
-            taken_over = take_over(row, without(moved, app)[1])
+            taken_over = take_over(row, moving)
             at = {} if row.leased else {"ready_at": ready_at(taken_over, now)}
             await _update(connection, row_id, request_columns(taken_over) | at, ())
 
@@ -189,7 +170,8 @@ class PostgresLedger:
         result: Result,
         *,
         leaving: str | None = None,
-    ) -> Row:
+    ) -> tuple[Request, ...]:
+        """What is open for the app that the row is left without."""
         record = await connection.fetchrow(
             f"SELECT {COLUMNS} FROM ledger WHERE workspace_id = $1 AND conversation_id = $2 "  # noqa: S608 - constants only
             "AND crm = $3 AND crm_account = $4 AND lease_token = $5 FOR UPDATE",
@@ -201,7 +183,7 @@ class PostgresLedger:
         now: datetime = record["at"]
         asked = row_of(record)
         answered = finished(asked, self._woken_meanwhile(claim, result, now), now)
-        kept = answered if leaving is None else without(answered, leaving)[0]
+        kept, moving = (answered, ()) if leaving is None else without(answered, leaving)
         await _update(
             connection,
             record["id"],
@@ -215,13 +197,15 @@ class PostgresLedger:
             answered.outcomes,
             answers_json(asked, answered),
         )
-        return answered
+        return moving
 
     async def release(self, claims: Sequence[Claim]) -> None:
         async with self._connection() as connection:
             await connection.executemany(
-                "UPDATE ledger SET lease_token = NULL, lease_owner = NULL, lease_until = NULL, "
-                "ready_at = now() WHERE workspace_id = $1 AND conversation_id = $2 "
+                # Nobody's token, and yet one: the next claim sees that no result was given.
+                "UPDATE ledger SET lease_token = gen_random_uuid(), lease_owner = NULL, "
+                "lease_until = NULL, ready_at = now() "
+                "WHERE workspace_id = $1 AND conversation_id = $2 "
                 "AND crm = $3 AND crm_account = $4 AND lease_token = $5",
                 [(*_key_values(claim.row.key), claim.token) for claim in claims],
             )

@@ -29,7 +29,7 @@ COLUMNS = """
     note_through_at, note_through_part, activity_id, activity_period,
     activity_through_at, activity_through_part,
     unknown_write, unknown_activity, lost, lost_through_at, lost_through_part, handed_over, heal_at,
-    heal_periods, heal_persons, note_sure_at, activity_sure_at,
+    heal_periods, heal_persons, heal_text, users, note_sure_at, activity_sure_at,
     (SELECT max(before) FROM ledger_distrust) AS distrust_before,
     (SELECT max(declared_at) FROM ledger_distrust) AS distrust_declared_at,
     lease_token, lease_until > now() AS leased, now() AS at
@@ -128,6 +128,8 @@ def known_columns(known: Known) -> dict[str, Any]:
         "handed_over": known.handed_over,
         "heal_periods": list(known.heal_periods),
         "heal_persons": list(known.heal_persons),
+        "heal_text": known.heal_text,
+        "users": list(known.users),
         "note_sure_at": known.note_sure_at,
         "activity_sure_at": known.activity_sure_at,
         "heal_at": known.heal_at,  # the last one: `save` relies on it
@@ -153,6 +155,8 @@ def _known(record: Mapping[str, Any]) -> Known:
         heal_at=record["heal_at"],
         heal_periods=tuple(record["heal_periods"]),
         heal_persons=tuple(record["heal_persons"]),
+        heal_text=record["heal_text"],
+        users=tuple(record["users"]),
         note_sure_at=record["note_sure_at"],
         activity_sure_at=record["activity_sure_at"],
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from common.events import DeliveryOutcome
+from common.events import DeliveryOutcome, Trigger
 from common.outcomes import Outcome
 from common.updates import Update
 
@@ -46,14 +46,14 @@ class Result:
 
 
 def spread(requests: Iterable[Request], verdict: Verdict) -> dict[int, Verdict]:
-    """One verdict for all: of each app's requests the newest gets it, and answers the others."""
-    newest: dict[str, int] = {}
-    numbers = []
-    for request in requests:
-        newest[request.app] = max(request.number, newest.get(request.app, 0))
-        numbers.append(request.number)
+    """One verdict for all: of each app's requests the newest gets it, and answers the others.
+
+    A removal answers no other: what comes of the next one may be less than what was asked here.
+    """
+    asked = sorted(requests, key=lambda r: (r.trigger is not Trigger.REMOVED, r.number))
+    newest = {request.app: request.number for request in asked}.values()
     folded = replace(verdict, outcome=Outcome.SUPERSEDED, reason=None)
-    return {number: verdict if number in newest.values() else folded for number in numbers}
+    return {r.number: verdict if r.number in newest else folded for r in asked}
 
 
 def finished(row: Row, result: Result, now: datetime) -> Row:

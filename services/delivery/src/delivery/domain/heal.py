@@ -1,12 +1,12 @@
 """Creates that took effect after all: which records are surplus, and where to look for them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from delivery.domain.note import StoredNote
 from delivery.domain.probe import is_by_us
-from delivery.domain.row import Kind, Known, Written
+from delivery.domain.row import Distrust, Kind, Known, Written
 
 
 def persons_to_look_at(known: Known) -> list[str]:
@@ -23,6 +23,13 @@ def periods_to_look_at(known: Known, kind: Kind) -> list[int | None]:
     return list(dict.fromkeys((now, *known.heal_periods)))
 
 
+def unsure_of_text(known: Known, heal_at: datetime) -> Known:
+    """An update was sent, or may have been, and takes effect by `heal_at` if it ever does."""
+    if known.note is None and known.activity is None:
+        return known
+    return replace(known, heal_text=True, heal_at=max(known.heal_at or heal_at, heal_at))
+
+
 @dataclass(frozen=True, slots=True)
 class Healed:
     known: Known
@@ -35,20 +42,28 @@ def healed(
     period: int | None,
     found: Sequence[StoredNote],
     user_id: str | None,
+    distrust: Distrust | None = None,
 ) -> Healed:
     """What to keep of what was found with exactly our marker.
 
     The recorded one is kept, and nothing takes its place where people deleted it or made it theirs.
-    Where none is recorded the first one found is kept: the oldest, unless at several persons.
+    Where none is recorded the first one found is kept: the oldest, unless at several persons; and
+    so it is where the ledger was restored since, and the record may be older than what is found.
     """
-    ours = [note for note in found if is_by_us(note, user_id)]
+    ours = [note for note in found if is_by_us(note, known, user_id)]
     recorded = known.record(kind)
-    if recorded is not None and recorded.period == period:
-        return Healed(known, tuple(note for note in ours if note.id != recorded.id))
-    if kind == "note" and known.lost is not None and period is None:
+    of_period = recorded if recorded is not None and recorded.period == period else None
+    if of_period is not None and any(note.id == of_period.id for note in ours):
+        return Healed(known, tuple(note for note in ours if note.id != of_period.id))
+    lost = of_period is not None or (kind == "note" and known.lost is not None and period is None)
+    sure_at = known.sure_at(kind)
+    sure = distrust is None or (sure_at is not None and sure_at >= distrust.declared_at)
+    if lost and sure:
         return Healed(known, tuple(ours))
-    if recorded is None and ours:
+    if ours and (recorded is None or lost):
         known = known.with_record(kind, Written(ours[0].id, period, None))
+        if kind == "note":
+            known = replace(known, lost=None, lost_through=None)
     return Healed(known, tuple(ours[1:]))
 
 

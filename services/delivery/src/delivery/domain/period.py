@@ -11,11 +11,16 @@ def period_of(conversation: Conversation, quiet_period: timedelta) -> int:
 
     The first counted reply of all opens the first period; 0 where nobody spoke.
     """
+    return periods_of(conversation, quiet_period)[-1]
+
+
+def periods_of(conversation: Conversation, quiet_period: timedelta) -> list[int]:
+    """Those of all its periods, oldest first; never empty."""
     updates = sorted(message.update for message in conversation.messages if message.update)
     if not updates:
-        return 0
-    start = updates[0]
+        return [0]
+    starts = [updates[0]]
     for earlier, later in pairwise(updates):
         if later.updated_at - earlier.updated_at >= quiet_period:
-            start = later
-    return start.part_id
+            starts.append(later)
+    return [start.part_id for start in starts]

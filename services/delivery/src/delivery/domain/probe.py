@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 from delivery.domain.note import StoredNote
 from delivery.domain.row import Distrust, Kind, Known, UnknownWrite, Written
 
+# After a restore. Each costs a look; old periods were healed long ago.
+HEALED_PERIODS_MAX = 20
+CANDIDATES_MAX = 10
 LOOKS = 2  # finished ones that found nothing; only then may it be created again
 # Between two looks, where the CRM lists what it has at once.
 _PAUSE_MIN = timedelta(seconds=1)
@@ -17,9 +20,13 @@ def visible_at(unknown: UnknownWrite, deadline: timedelta, visible_after: timede
     return unknown.started_at + deadline + visible_after
 
 
-def is_by_us(note: StoredNote, user_id: str | None) -> bool:
-    """Only a note of our connection's user is adopted, where the CRM says who wrote it."""
-    return note.author_id is None or user_id is None or note.author_id == user_id
+def is_by_us(note: StoredNote, known: Known, user_id: str | None) -> bool:
+    """Only a note of our connection's user is adopted, where the CRM says who wrote it.
+
+    That is whoever is connected now, and whoever was when something was created for this row.
+    """
+    unsaid = note.author_id is None or user_id is None
+    return unsaid or note.author_id == user_id or note.author_id in known.users
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,8 @@ def probed(
         through = None if known.heal_persons else unknown.through
         known = known.with_record(kind, Written(found[0].id, unknown.period, through))
         known = replace(known, person_id=person_id)
+        if kind == "note":  # whatever people did to the one before it
+            known = replace(known, lost=None, lost_through=None)
     # What was sent may still take effect late, beside what is found or created now.
     known = replace(_remembered(known, unknown), heal_at=now + heal_after)
     return Probed(known.with_unknown(kind, None))
@@ -88,10 +97,26 @@ def doubted(
     kind: Kind,
     *,
     person_id: str,
+    candidates: Sequence[str],
     period: int | None,
+    periods: Sequence[int],
     began_at: datetime,
     now: datetime,
 ) -> Known:
-    """As if a create had been sent when the conversation began, and its end were unknown."""
+    """As if a create had been sent when the conversation began, and its end were unknown.
+
+    What had to be healed is forgotten too, so it is looked for wherever it may be.
+
+    Args:
+        candidates: persons that it may have been created for.
+        periods: the conversation's, oldest first.
+
+    """
     unknown = UnknownWrite(person_id, period, began_at)
+    healed = (*known.heal_periods, None, *periods[-HEALED_PERIODS_MAX:])
+    known = replace(
+        known,
+        heal_periods=tuple(dict.fromkeys(healed)),
+        heal_persons=tuple(dict.fromkeys((*known.heal_persons, *candidates[:CANDIDATES_MAX]))),
+    )
     return known.with_unknown(kind, unknown).with_sure_at(kind, now)

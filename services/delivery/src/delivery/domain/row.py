@@ -81,8 +81,16 @@ class Known:
     heal_at: datetime | None = None  # look for surplus notes then
     heal_periods: tuple[int | None, ...] = ()  # and of these periods
     heal_persons: tuple[str, ...] = ()  # and at these persons, where creates ended unknown
+    users: tuple[str, ...] = ()  # the CRM's, as whom we created: the connection's own, over time
+    heal_text: bool = False  # an update may land late, over a newer text: write once more then
     note_sure_at: datetime | None = None  # a distrusted ledger was looked over for it then
     activity_sure_at: datetime | None = None
+
+    def created_as(self, user_id: str | None) -> Self:
+        """Whoever connects next, what this user wrote with our marker is ours."""
+        if user_id is None or user_id in self.users:
+            return self
+        return replace(self, users=(*self.users, user_id))
 
     def record(self, kind: Kind) -> Written | None:
         return self.note if kind == "note" else self.activity
@@ -150,6 +158,7 @@ class Row:
     failing_since: datetime | None = None
     looks: int = 0  # looks in a row that did not show the announced reply
     leased: bool = False
+    abandoned: bool = False  # at a claim: whoever had it before gave no result, but may have sent
     known: Known = Known()
     distrust: Distrust | None = None  # the same for all rows
     outcomes: tuple[DeliveryOutcome, ...] = ()  # new ones, for the outbox

@@ -40,8 +40,8 @@ def next_step(
             return Step.CREATE if again else Step.LEFT_DELETED
         allowed = again and known.handed_over < HANDED_OVER_MAX
         return Step.CREATE if allowed else Step.HANDED_OVER
-    if known.note is not None and (period is None or known.note.period == period):
-        return Step.UPDATE
+    if known.note is not None and (period in (None, known.note.period) or not may_create):
+        return Step.UPDATE  # what was removed is taken out of an earlier period's note as well
     return Step.CREATE if may_create else Step.LEAVE
 
 

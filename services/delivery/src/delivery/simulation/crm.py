@@ -10,7 +10,7 @@ from delivery.domain.note import Marker, Note, StoredNote
 from delivery.domain.row import Kind
 from delivery.ports import CrmAccess, Gone, PersonState, TokenRejected
 from delivery.simulation.judge import Judge
-from delivery.simulation.store import US, Account, SimNote
+from delivery.simulation.store import THEM, Account, SimNote
 from delivery.simulation.time import instant
 from delivery.simulation.wire import Wire
 
@@ -113,15 +113,16 @@ class SimCrm:
                 kind,
                 person.id,
                 note.body,
-                US,
+                access.user_id or THEM,
                 now,
-                now + self._wire.dice.random() * VISIBLE_AFTER.total_seconds(),
+                now + self._wire.listed_after(VISIBLE_AFTER.total_seconds()),
                 note.marker,
             )
             account.notes[made.id] = made
+            self._judge.made(account, kind, note.marker)
             return made.id
 
-        return await self._wire.write(work, deadline, create=True)
+        return await self._wire.write(work, deadline)
 
     async def note(self, access: CrmAccess, note_id: str, deadline: timedelta) -> StoredNote | None:
         def work() -> StoredNote | None:
@@ -148,8 +149,10 @@ class SimCrm:
             if stored.gone:
                 raise Gone("note")
             stored.body = body
+            if stored.people not in body:  # written while the update was under way
+                stored.people = ""
 
-        await self._wire.write(work, deadline, create=False)
+        await self._wire.write(work, deadline)
 
     async def update_activity(
         self, access: CrmAccess, activity_id: str, body: str, note: Note, deadline: timedelta
@@ -164,7 +167,7 @@ class SimCrm:
             self._account(access)
             stored.gone = stored.gone or "us"
 
-        await self._wire.write(work, deadline, create=False)
+        await self._wire.write(work, deadline)
 
     async def delete_activity(
         self, access: CrmAccess, activity_id: str, deadline: timedelta

@@ -23,6 +23,13 @@ SAMPLED_EVERY_S = 20.0  # how often it is noted whom a search would find
 # An outcome may rest on what was so at any time during its attempt, and on what settings had
 # answered up to a minute before it.
 ATTEMPT_S = 120.0 + 60.0
+_REFUSED = (
+    Outcome.SYNC_OFF,
+    Outcome.UNINSTALLED,
+    Outcome.NO_ACTIVE_ASSIGNEE,
+    Outcome.NO_PERSON,
+    Outcome.SEVERAL_PERSONS,
+)
 _HURRY = (Trigger.ACTION, Trigger.MANUAL, Trigger.REMOVED)
 
 
@@ -60,15 +67,17 @@ class Judge:
     ) -> None:
         self.violations: list[str] = []
         self.creates = 0
-        self.toggle = Track(value=True)
-        self.installed = Track(value=True)
+        self.toggle: dict[str, Track] = {}  # by app
+        self.installed: dict[str, Track] = {}
         self.assigned: dict[str, Track] = {}
         self.matches: dict[tuple[str, str], Track] = {}  # persons found, by account and talk
         self.meddled: dict[tuple[str, str], float] = {}  # by account and talk: people's last change
+        self.strict = False
+        self.unhealed: dict[tuple[str, str], float] = {}  # likewise: forgotten by a restore then
         self._now = now
         self._accepted = accepted
         self._outcomes = outcomes
-        self._looks: dict[Any, tuple[float, Installation | None]] = {}
+        self._looks: dict[Any, dict[str, tuple[float, Installation | None]]] = {}
         self._leases: dict[Any, float] = {}
         self._reads: dict[Any, Conversation] = {}
         self._seen: dict[tuple[Any, str, str], tuple[str, str]] = {}
@@ -78,8 +87,8 @@ class Judge:
 
     # --- what an attempt was told
 
-    def looked(self, value: Installation | None) -> None:
-        self._looks[asyncio.current_task()] = self._now(), value
+    def looked(self, app: str, value: Installation | None) -> None:
+        self._looks.setdefault(asyncio.current_task(), {})[app] = self._now(), value
 
     def read(self, conversation: Conversation) -> None:
         self._reads[asyncio.current_task()] = conversation
@@ -97,12 +106,14 @@ class Judge:
         talk, what = marker.conversation_id, f"{'create' if create else 'update'} of {kind}"
         self.creates += create
         hurried = self._open(talk, _HURRY)
-        at, installation = self._looks.get(asyncio.current_task(), (-1.0, None))
-        if self._now() - at > LOOK_GOOD_FOR_S:
+        looks = self._looks.get(asyncio.current_task(), {}).values()
+        fresh = [value for at, value in looks if self._now() - at <= LOOK_GOOD_FOR_S]
+        there = [value for value in fresh if value is not None and value.crm_account == account]
+        if not fresh:
             self.violation(f"{what} {marker} without a fresh look at the toggle")
-        elif installation is None or installation.crm_account != account:
+        elif not there:
             self.violation(f"{what} {marker} though settings said it is not installed there")
-        elif not (installation.transcript_sync or hurried):
+        elif not (hurried or any(installation.transcript_sync for installation in there)):
             self.violation(f"{what} {marker} though settings said off")
         if self._now() + CALL_S > self._leases[asyncio.current_task()]:
             self.violation(f"{what} {marker} that may outlive its lease")
@@ -115,7 +126,7 @@ class Judge:
     def changes(self, account: str, note: SimNote, marker: Marker | None, body: str | None) -> None:
         """An update, or (body None) a deletion."""
         seen = self._seen.get((asyncio.current_task(), account, note.id), (note.body, ""))
-        if note.author != US or marker is None or not carries_as_built(seen[0], marker):
+        if note.author not in US or marker is None or not carries_as_built(seen[0], marker):
             self.violation(f"{note.id} was touched, which is not ours: {marker}")
         if body is not None and seen[1] not in body:
             self.violation(f"what people wrote in {note.id} is lost")
@@ -129,15 +140,30 @@ class Judge:
         asked = self._accepted()
         return any(asked[talk, trigger] > answered[talk, trigger] for trigger in triggers)
 
+    def made(self, account: Account, kind: Kind, marker: Marker) -> None:
+        """Where the CRM does as it says and nobody freezes, there is never a second one."""
+        if self.strict and len(account.live(kind, marker)) > 1:
+            self.violation(f"a second {kind} {marker}, until it is healed")
+
     # --- what stands in the end
 
     def surplus(self, account: Account) -> None:
         kinds = Counter((note.kind, note.marker) for note in account.notes.values() if note.marker)
         for kind, marker in kinds:
             live = account.live(kind, marker)
-            if len(live) > 1:
+            if len(live) > 1 and not self._waits_to_be_looked_over(account, marker):
                 places = ", ".join(f"{note.id} at {note.person}" for note in live)
                 self.violation(f"{len(live)} live {kind}s {marker}: {places}")
+
+    def _waits_to_be_looked_over(self, account: Account, marker: Marker) -> bool:
+        """A restore forgets what had to be healed, until the conversation is written once more."""
+        since = self.unhealed.get((account.id, marker.conversation_id))
+        return since is not None and not any(
+            o.outcome in (Outcome.DELIVERED, Outcome.UPDATED, Outcome.ALREADY_THERE)
+            for o in self._outcomes()
+            if (o.crm_account, o.conversation_id) == (account.id, marker.conversation_id)
+            and _seconds(o) >= since
+        )
 
     def answered(self) -> None:
         """Each accepted request has exactly one outcome."""
@@ -153,6 +179,7 @@ class Judge:
 
     def stands(
         self,
+        app: str,
         talk: str,
         text: str,
         accounts: Mapping[str, Account],
@@ -162,9 +189,13 @@ class Judge:
     ) -> None:
         """The last reply is in the CRM, or the reason told for its absence holds."""
         all_told = [o for o in self._outcomes() if o.conversation_id == talk]
+        # Another app of the account may have had the same reply written before.
+        all_told = [o for o in all_told if o.app == app or o.outcome not in _REFUSED]
         told = [o for o in all_told if _seconds(o) >= said_at]
-        asked = any(o.triggers[0] in (Trigger.QUIET, Trigger.BACKFILL) for o in told)
-        if not asked and False in self.installed.between(said_at, said_at + 3600):
+        asked = any(
+            o.app == app and o.triggers[0] in (Trigger.QUIET, Trigger.BACKFILL) for o in told
+        )
+        if not asked and False in self.installed[app].between(said_at, said_at + 3600):
             return  # nobody was asked
         told = told or all_told[-1:]
         kinds: tuple[Kind, ...] = ("note", "activity") if activity else ("note",)
@@ -175,7 +206,7 @@ class Judge:
             if any(self._holds(kind, text, o, accounts[o.crm_account]) for o in told):
                 continue
             ends = [f"{o.outcome}({o.reason})" if o.reason else str(o.outcome) for o in told]
-            self.violation(f"the {kind} of {talk} lacks {text}, and yet {ends}")
+            self.violation(f"the {kind} of {talk} lacks {text} for {app}, and yet {ends}")
 
     def _shown(self, kind: Kind, talk: str, text: str, account: Account) -> bool:
         made = [n for n in account.notes.values() if n.marker and n.marker.conversation_id == talk]
@@ -198,9 +229,9 @@ class Judge:
         found = self.matches[account.id, talk].between(since, at + SAMPLED_EVERY_S)
         match outcome.outcome:
             case Outcome.SYNC_OFF:
-                return False in self.toggle.between(since, at)
+                return False in self.toggle[outcome.app].between(since, at)
             case Outcome.UNINSTALLED:
-                return False in self.installed.between(since, at)
+                return False in self.installed[outcome.app].between(since, at)
             case Outcome.NO_ACTIVE_ASSIGNEE:
                 return False in self.assigned[talk].between(since, at)
             case Outcome.NO_PERSON:
@@ -213,7 +244,10 @@ class Judge:
                 return any(note.gone == "people" for note in made)
             case Outcome.DELIVERED | Outcome.UPDATED | Outcome.ALREADY_THERE | Outcome.UP_TO_DATE:
                 # It stood there, however long the activity beside it took afterwards.
-                theirs = (n for n in made if n.kind == kind and (n.gone == "people" or n.taken))
+                gone = {"people"}
+                if outcome.outcome is Outcome.UP_TO_DATE:  # said without a look at the CRM
+                    gone.add("person")
+                theirs = (n for n in made if n.kind == kind and (n.gone in gone or n.taken))
                 shown = any(text in note.body for note in theirs)
                 return shown or self.meddled.get((account.id, talk), -1.0) >= since
         return False

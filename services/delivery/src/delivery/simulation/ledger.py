@@ -14,7 +14,7 @@ from common.events import ConversationSettled, DeliveryOutcome
 from delivery.domain.answer import Result, finished
 from delivery.domain.fold import Folded, fold, take_over, without
 from delivery.domain.ready import ready_at
-from delivery.domain.row import Key, Known, Row, Waiting
+from delivery.domain.row import Distrust, Key, Known, Row, Waiting
 from delivery.ports import Claim, LeaseLost
 from delivery.simulation.time import instant
 from delivery.simulation.wire import Wire
@@ -30,12 +30,21 @@ class Stored:
     until: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Backup:
+    taken_at: float
+    rows: dict[Key, Stored]
+    outcomes: list[DeliveryOutcome]
+    accepted: Counter[tuple[str, str]]
+
+
 class Database:
     """What PostgreSQL would hold, and what was seen of it by the judge."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self.monotonic = monotonic
         self.rows: dict[Key, Stored] = {}
+        self.distrust: Distrust | None = None
         self.outcomes: list[DeliveryOutcome] = []
         self.accepted: Counter[tuple[str, str]] = Counter()  # by conversation and trigger
         self.changed = asyncio.Event()
@@ -44,10 +53,21 @@ class Database:
     def now(self) -> datetime:
         return instant(self.monotonic())
 
+    def backup(self) -> Backup:
+        rows = {key: replace(stored) for key, stored in self.rows.items()}
+        return Backup(self.monotonic(), rows, list(self.outcomes), Counter(self.accepted))
+
+    def restore(self, backup: Backup) -> None:
+        """All is as it was, and what came of it since is not counted; tokens are never reused."""
+        self.rows = {key: replace(stored) for key, stored in backup.rows.items()}
+        self.outcomes, self.accepted = list(backup.outcomes), Counter(backup.accepted)
+        self.distrust = Distrust(self.now(), self.now())
+        self.changed.set()
+
     def row(self, key: Key) -> tuple[Stored, Row]:
         stored = self.rows.setdefault(key, Stored(Row(key)))
         leased = stored.until is not None and stored.until > self.now()
-        return stored, replace(stored.row, leased=leased, outcomes=())
+        return stored, replace(stored.row, leased=leased, outcomes=(), distrust=self.distrust)
 
     def put(self, stored: Stored, row: Row) -> None:
         self.outcomes += row.outcomes
@@ -70,10 +90,12 @@ class Database:
         claimed = []
         for stored in sorted(due, key=lambda s: s.ready_at or now)[:limit]:
             self._tokens += 1
+            abandoned = stored.token is not None
             stored.token, stored.until = f"t{self._tokens}", now + LEASE
             stored.ready_at = stored.until
             stored.row = replace(stored.row, taken=stored.row.wanted)
-            claimed.append((replace(stored.row, leased=True), stored.token))
+            row = replace(stored.row, leased=True, abandoned=abandoned, distrust=self.distrust)
+            claimed.append((row, stored.token))
         return claimed
 
     def held(self, claim: Claim) -> Stored:
@@ -82,18 +104,19 @@ class Database:
             raise LeaseLost
         return stored
 
-    def finish(self, claim: Claim, result: Result, *, leaving: str | None = None) -> Row:
+    def finish(self, claim: Claim, result: Result) -> Row:
         stored, now = self.held(claim), self.now()
         answered = finished(self.row(claim.row.key)[1], result, now)
-        kept = answered if leaving is None else without(answered, leaving)[0]
-        self.put(stored, kept)
-        stored.ready_at, stored.token, stored.until = ready_at(kept, now), None, None
+        self.put(stored, answered)
+        stored.ready_at, stored.token, stored.until = ready_at(answered, now), None, None
         return answered
 
     def move(self, claim: Claim, to: Key, app: str, result: Result) -> None:
-        moved = self.finish(claim, result, leaving=app)
+        kept, leaving = without(self.finish(claim, result), app)
+        left = self.rows[claim.row.key]
+        left.row, left.ready_at = replace(kept, outcomes=()), ready_at(kept, self.now())
         stored, row = self.row(to)
-        taken = take_over(row, without(moved, app)[1])
+        taken = take_over(row, leaving)
         self.put(stored, taken)
         if not row.leased:
             stored.ready_at = ready_at(taken, self.now())
@@ -127,7 +150,9 @@ class Database:
         for claim in claims:
             stored = self.rows[claim.row.key]
             if stored.token == claim.token:
-                stored.token, stored.until, stored.ready_at = None, None, self.now()
+                self._tokens += 1
+                stored.token = f"nobody's {self._tokens}"
+                stored.until, stored.ready_at = None, self.now()
         self.changed.set()
 
 
@@ -155,15 +180,15 @@ class SimLedger:
     async def save(self, claim: Claim, known: Known) -> None:
         await self._wire.ledger(lambda: self._database.save(claim, known))
 
-    async def finish(self, claim: Claim, result: Result) -> Row:
-        def work() -> Row:
+    async def finish(self, claim: Claim, result: Result) -> None:
+        def work() -> None:
             wait, kept = result.wait, result
             woken = self._woken_on > claim.claimed_on
             if wait is not None and wait.waiting is Waiting.RECONNECT and woken:
                 kept = replace(result, wait=replace(wait, until=self._database.now()))
-            return self._database.finish(claim, kept)
+            self._database.finish(claim, kept)
 
-        return await self._wire.ledger(work)
+        await self._wire.ledger(work)
 
     async def move(self, claim: Claim, to: Key, app: str, result: Result) -> None:
         await self._wire.ledger(lambda: self._database.move(claim, to, app, result))

@@ -3,9 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from common.eligibility import Installation
-
-from delivery.simulation.peers import ADMIN, OTHER_ADMIN
+from delivery.simulation.peers import ADMIN, OTHER_ADMIN, Connection
 from delivery.simulation.replica import Replica
 from delivery.simulation.store import THEM, US, Account, SimNote, SimPerson
 
@@ -33,14 +31,24 @@ class Meddling:
             "toggled": self._toggle,
             "reassigned": self._reassign,
             "uninstalled": self._uninstall,
+            "policy changed": self._policy,
             "token expired": self._expire,
             "revoked": self._revoke,
+            "intercom token expired": self._expire_intercom,
+            "intercom revoked": self._revoke_intercom,
             "other account": self._other_account,
             "stopped": self._stop,
         }
+        # As whom we wrote is among what a restore forgets: one or the other.
+        self._users: tuple[str, ...] = US[:1]
+        if self._dice.random() < 0.5:
+            self._users = US
+        else:
+            self._kinds["restored"] = self._restore
 
     async def once(self) -> str:
         kind = self._dice.choice(list(self._kinds))
+        self._world.note_matches()
         done = self._kinds[kind]()
         if done is not None:
             await done
@@ -53,7 +61,7 @@ class Meddling:
         return self._scene.accounts[self._scene.truth.account]
 
     def _note(self) -> SimNote | None:
-        ours = [n for n in self._account().notes.values() if n.author == US and not n.gone]
+        ours = [n for n in self._account().notes.values() if n.author in US and not n.gone]
         return self._dice.choice(ours) if ours else None
 
     def _meddled(self, account: Account, talk: str) -> None:
@@ -119,65 +127,96 @@ class Meddling:
         talk.assignee = self._dice.choice([ADMIN, ADMIN, OTHER_ADMIN, None])
         self._scene.judge.assigned[talk.id].set(self._loop.time(), talk.assignee == ADMIN)
 
-    def _change(self, **changes: Any) -> None:
-        truth = self._scene.truth
-        if truth.installation is not None:
-            truth.installation = truth.installation.model_copy(update=changes)
-        self._announce()
+    def _connection(self) -> Connection:
+        return self._dice.choice(list(self._scene.truth.connections.values()))
 
-    def _announce(self) -> None:
+    def _change(self, connection: Connection, **changes: Any) -> None:
+        if connection.installation is not None:
+            connection.installation = connection.installation.model_copy(update=changes)
+        self._announce(connection.app)
+
+    def _announce(self, *apps: str) -> None:
         for replica in self._world.replicas:
             delay = self._dice.choice([0.1, 1.0, 30.0])
-            self._announcing.append(self._loop.call_later(delay, self._tell, replica))
+            for app in apps:
+                self._announcing.append(self._loop.call_later(delay, self._tell, replica, app))
 
-    def _tell(self, replica: Replica) -> None:
+    def _tell(self, replica: Replica, app: str) -> None:
         if not replica.dead:
-            replica.spawn(replica.changed(self._scene.crm))
+            replica.spawn(replica.changed(app))
 
     async def _toggle(self) -> None:
-        now = self._scene.judge.toggle
+        connection = self._connection()
+        now = self._scene.judge.toggle[connection.app]
         for on in (False, True):
             now.set(self._loop.time(), on)
-            self._change(transcript_sync=on)
+            self._change(connection, transcript_sync=on)
             if self._dice.random() < 0.2:
                 break
             await asyncio.sleep(self._dice.choice([0.3, 2.0, 100.0, 1000.0]))
 
+    def _policy(self) -> None:
+        self._change(self._connection(), note_policy=self._dice.choice(["update", "new"]))
+
     async def _uninstall(self) -> None:
-        truth, judge = self._scene.truth, self._scene.judge
-        held: Installation | None = truth.installation
+        connection = self._connection()
+        installed = self._scene.judge.installed[connection.app]
+        held = connection.installation
         if self._dice.random() < 0.5 or held is None:
             return
-        truth.installation = None
-        judge.installed.set(self._loop.time(), value=False)
-        self._announce()
+        connection.installation = None
+        installed.set(self._loop.time(), value=False)
+        self._announce(connection.app)
         await asyncio.sleep(self._dice.choice([1.0, 100.0, 1000.0]))
-        truth.installation = held
-        judge.installed.set(self._loop.time(), value=True)
-        self._announce()
+        connection.installation = held
+        installed.set(self._loop.time(), value=True)
+        self._announce(connection.app)
 
     def _expire(self) -> None:
-        self._scene.tokens.refused.add(self._scene.truth.token)
+        self._scene.tokens.refused.add(self._connection().token)
 
     async def _revoke(self) -> None:
-        self._expire()
-        self._scene.truth.revoked = True
+        connection = self._connection()
+        self._scene.tokens.refused.add(connection.token)
+        connection.revoked = True
+        await asyncio.sleep(self._dice.choice([5.0, 100.0, 1500.0]))
+        await self.connect()
+
+    def _expire_intercom(self) -> None:
+        self._scene.truth.intercom_expired = True
+
+    async def _revoke_intercom(self) -> None:
+        self._scene.truth.intercom_revoked = True
         await asyncio.sleep(self._dice.choice([5.0, 100.0, 1500.0]))
         await self.connect()
 
     async def connect(self) -> None:
-        """The admin connects again, if that is needed."""
-        truth = self._scene.truth
-        if truth.revoked or truth.token in self._scene.tokens.refused:
-            truth.revoked = False
-            truth.generation += 1
-            self._announce()
+        """The admins connect again whatever needs it."""
+        truth, tokens = self._scene.truth, self._scene.tokens
+        for connection in truth.connections.values():
+            if connection.revoked or connection.token in tokens.refused:
+                connection.revoked = False
+                connection.generation += 1
+                connection.user = self._dice.choice(self._users)
+                self._announce(connection.app)
+        if truth.intercom_revoked or truth.intercom_expired:
+            truth.intercom_revoked = truth.intercom_expired = False
+            truth.intercom += 1
+            self._announce(*truth.connections)
 
     def _other_account(self) -> None:
-        truth = self._scene.truth
-        truth.account = "b" if truth.account == "a" else "a"
-        self._change(crm_account=truth.account)
+        connection = self._connection()
+        connection.account = "b" if connection.account == "a" else "a"
+        self._change(connection, crm_account=connection.account)
 
     def _stop(self) -> None:
         replica = self._dice.choice(self._world.replicas)
         replica.spawn(replica.stop())
+
+    async def _restore(self) -> None:
+        """A backup of the ledger is taken, and minutes or an hour later all there is."""
+        backup = self._scene.database.backup()
+        await asyncio.sleep(self._dice.choice([5.0, 60.0, 900.0, 3600.0]))
+        await self._world.restore(backup)
+        # An app that is uninstalled just now would have what comes again passed over.
+        await asyncio.sleep(120)

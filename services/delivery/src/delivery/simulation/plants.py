@@ -2,18 +2,19 @@
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from common.outcomes import Outcome
 
-from delivery import attempt, judging
-from delivery.domain import block, probe, write
+from delivery import attempt, healing, judging, sending
+from delivery.domain import block, heal, probe, write
 from delivery.domain.answer import Result, Verdict, finished, outcome_of
+from delivery.domain.fold import without
 from delivery.domain.note import Marker
-from delivery.domain.row import Known, Row
+from delivery.domain.row import Known, Request, Row
 from delivery.sending import Sending
 from delivery.simulation import ledger
 from delivery.working import NobodyLeft, Working
@@ -110,6 +111,33 @@ def _owned_for_ever(stored: str, marker: Marker, note: Any) -> write.Rewrite:
     return write.Rewrite(note.body, changes=True)
 
 
+def _together(*plants: Plant) -> Plant:
+    @contextmanager
+    def plant() -> Iterator[None]:
+        with ExitStack() as stack:
+            for each in plants:
+                stack.enter_context(each())
+            yield
+
+    return plant
+
+
+def _others_lost(row: Row, app: str) -> tuple[Row, tuple[Request, ...]]:
+    kept, handed = without(row, app)
+    return replace(kept, requests=()), handed
+
+
+def _kept_if_listed(known: Known, *args: Any) -> heal.Healed:
+    """Nothing is surplus where the recorded one is not among those found."""
+    end = _healed(known, *args)
+    recorded = known.record(args[0])
+    listed = recorded is None or any(note.id == recorded.id for note in args[2])
+    return end if listed else heal.Healed(known, ())
+
+
+_healed = heal.healed
+
+
 PLANTS: dict[str, Plant] = {
     "none": nullcontext,
     "no probe": _replaced(write, "next_step", _no_probe),
@@ -125,4 +153,18 @@ PLANTS: dict[str, Plant] = {
     "healing forgotten": _replaced(probe, "probed", _healing_forgotten),
     "people's edits overwritten": _replaced(write, "rewritten", _owned_for_ever),
     "lease not checked before send": _replaced(Sending, "_clear_to_send", _lease_not_checked),
+    "one look, and too early": _together(
+        _replaced(probe, "LOOKS", 1),
+        _replaced(probe, "visible_at", lambda unknown, *_: unknown.started_at),
+    ),
+    "anybody's note is ours": _together(
+        _replaced(probe, "is_by_us", lambda *_: True), _replaced(heal, "is_by_us", lambda *_: True)
+    ),
+    "a late update is never written over": _together(
+        _replaced(attempt, "unsure_of_text", lambda known, _: known),
+        _replaced(sending, "unsure_of_text", lambda known, _: known),
+    ),
+    "a restored ledger is trusted": _replaced(probe, "is_doubtful", lambda *_: False),
+    "other apps' requests lost when one moves": _replaced(ledger, "without", _others_lost),
+    "healing needs the recorded one listed": _replaced(healing, "healed", _kept_if_listed),
 }

@@ -5,14 +5,14 @@ import random
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
+from common.catalog import apps_of
 from common.events import SettingsChanged
 
 from delivery.attempt import Attempts
 from delivery.domain.answer import Result
 from delivery.domain.backoff import Schedule
-from delivery.domain.row import Row
 from delivery.handlers import Delivery
 from delivery.owners import Owners
 from delivery.ports import Claim, LedgerAway
@@ -29,6 +29,7 @@ CALL_DEADLINE = timedelta(seconds=CALL_S)
 # Short waits, so that much happens; trouble ends before the schedule does.
 SCHEDULE = Schedule(timedelta(seconds=5), timedelta(minutes=2), timedelta(days=3))
 CONCURRENCY = 4
+ACTIVITY_POLICIES: tuple[Literal["update", "new"], ...] = ("update", "update", "new")
 
 
 class Scene:
@@ -38,7 +39,9 @@ class Scene:
         loop = asyncio.get_running_loop()
         self.dice = dice
         self.crm = crm
+        self.apps = [app.key for app in apps_of(crm)]
         self.activity = activity
+        self.activity_policy = dice.choice(ACTIVITY_POLICIES)
         self.weather = Weather()
         self.database = Database(loop.time)
         self.judge = Judge(
@@ -55,10 +58,10 @@ class CheckedLedger(SimLedger):
 
     judge: Judge
 
-    async def finish(self, claim: Claim, result: Result) -> Row:
+    async def finish(self, claim: Claim, result: Result) -> None:
         if result.wait is not None and result.wait.reason == "internal_error":
             self.judge.violation("an attempt met an error that it does not know")
-        return await super().finish(claim, result)
+        await super().finish(claim, result)
 
 
 class Replica:
@@ -84,10 +87,11 @@ class Replica:
             quiet_period=QUIET,
             call_deadline=CALL_DEADLINE,
             schedule=SCHEDULE,
+            activity_policy=scene.activity_policy,
             monotonic=self._loop.time,
             random=scene.dice.random,
         )
-        intercom = SimIntercom(scene.talks, self.wire, scene.judge)
+        intercom = SimIntercom(scene.talks, scene.truth, self.wire, scene.judge)
         self._attempts = Attempts(
             Needs(settings, intercom, crm, self.ledger, link, limits, Owners(self._loop.time))
         )

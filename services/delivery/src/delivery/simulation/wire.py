@@ -14,6 +14,8 @@ T = TypeVar("T")
 # A create that outlives its lease lands at most this long after it was sent; within ten minutes
 # of an unknown end everything must be visible (promise 2).
 LATE_S = 480.0
+# And it is listed at most this long after it landed, whatever the CRM says of its lists.
+LISTED_LATE_S = 90.0
 
 
 @dataclass(slots=True)
@@ -23,7 +25,8 @@ class Weather:
     refused: int = 0  # 429 and the like: no effect
     broken: int = 0  # 5xx, half of them after the effect
     silent: int = 0  # time-out, half of them with the effect
-    late: int = 0  # creates: time-out, and the effect minutes later
+    late: int = 0  # creates and updates: time-out, and the effect minutes later
+    listed_late: int = 0  # the CRM lists it later than it says
     ledger_away: int = 0
     settings_away: int = 0
     crash: int = 0  # at this very await
@@ -85,6 +88,12 @@ class Wire:
             raise LedgerAway("cut")
         return done
 
+    def listed_after(self, at_most: float) -> float:
+        """Seconds until a list shows what was just created."""
+        if self._hits(self.weather.listed_late):
+            return self.dice.random() * LISTED_LATE_S
+        return self.dice.random() * at_most
+
     async def settings(self, work: Callable[[], T]) -> T:
         await self.pause()
         if self._hits(self.weather.settings_away):
@@ -104,14 +113,14 @@ class Wire:
             raise RetryLater("timeout")
         return done
 
-    async def write(self, work: Callable[[], T], deadline: timedelta, *, create: bool) -> T:
+    async def write(self, work: Callable[[], T], deadline: timedelta) -> T:
         """A write; once sent, its effect no longer depends on who sent it."""
         weather, limit = self.weather, deadline.total_seconds()
         if self._hits(weather.refused):
             await self.pause()
             raise RetryLater("http_429", self._retry_after())
         silent = self._hits(weather.silent)
-        late = create and self._hits(weather.late)
+        late = self._hits(weather.late)
         lost = (silent and self.dice.random() < 0.5) or (not late and self._hits(weather.broken))
         answered = self._loop.create_future()
 

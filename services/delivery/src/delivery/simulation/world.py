@@ -13,8 +13,9 @@ from common.updates import Update
 from delivery.domain.conversation import Message
 from delivery.ports import LedgerAway, RetryLater
 from delivery.simulation.judge import QUIET, SAMPLED_EVERY_S, Track
+from delivery.simulation.ledger import Backup
 from delivery.simulation.meddling import Meddling
-from delivery.simulation.peers import ADMIN, WORKSPACE, Talk, Truth
+from delivery.simulation.peers import ADMIN, WORKSPACE, Connection, Talk, Truth
 from delivery.simulation.replica import Replica, Scene
 from delivery.simulation.store import Account
 from delivery.simulation.time import EPOCH, VirtualLoop, instant
@@ -38,31 +39,37 @@ class World:
         self.report = Report(seed)
         dice = self.dice = random.Random(seed)  # noqa: S311 - a history, not a secret
         self._loop = asyncio.get_running_loop()
-        crm = dice.choice(["hubspot", "pipedrive"])
+        crm = dice.choice(["hubspot", "pipedrive", "pipedrive", "dynamics365"])
         self.scene = scene = Scene(dice, crm, activity=crm == "pipedrive")
         for name in ("a", "b"):
             scene.accounts[name] = Account(name, tells_merges=crm == "hubspot")
-        installation = Installation(
-            workspace_id=WORKSPACE,
-            app=crm,
-            version=1,
-            installed_at=EPOCH - timedelta(days=1),
-            transcript_sync=True,
-            active_app_users=frozenset({ADMIN}),
-            all_conversations=False,
-            note_policy=dice.choice(["update", "update", "new"]),
-            time_zone="UTC",
-            crm_account="a",
-            reconnect_needed=False,
-        )
-        scene.truth = Truth(installation, "a")
+        scene.truth = Truth({app: Connection(app, self._installed(app), "a") for app in scene.apps})
+        for app in scene.apps:
+            scene.judge.toggle[app] = Track(value=True)
+            scene.judge.installed[app] = Track(value=True)
         self._queue: asyncio.Queue[ConversationSettled] = asyncio.Queue()
+        self._fed: list[tuple[float, ConversationSettled]] = []
         self._unfed = 0
         self._numbers = 0
         self._over = False
         self._due: list[float] = [60.0]
         self.replicas: list[Replica] = []
         self._begin_talks()
+
+    def _installed(self, app: str) -> Installation:
+        return Installation(
+            workspace_id=WORKSPACE,
+            app=app,
+            version=1,
+            installed_at=EPOCH - timedelta(days=1),
+            transcript_sync=True,
+            active_app_users=frozenset({ADMIN}),
+            all_conversations=False,
+            note_policy=self.dice.choice(["update", "update", "new"]),
+            time_zone="UTC",
+            crm_account="a",
+            reconnect_needed=False,
+        )
 
     def _begin_talks(self) -> None:
         """Ids of which one begins with the other, often of one person."""
@@ -80,7 +87,10 @@ class World:
                 scene.judge.matches[account.id, talk.id] = Track(value=0)
 
     async def run(self) -> Report:
-        self.scene.weather.__init__(**self._weather())  # type: ignore[misc]
+        weather = self._weather()
+        self.scene.weather.__init__(**weather)  # type: ignore[misc]
+        late = ("late", "listed_late", "freeze")
+        self.scene.judge.strict = not any(weather[kind] for kind in late)
         self.replicas = [self._replica(place) for place in range(self.dice.randint(1, 3))]
         meddling = Meddling(self)
         jobs = [
@@ -111,6 +121,7 @@ class World:
             "broken": dice.choice([0, 0, 50, 200]),
             "silent": dice.choice([0, 0, 50, 200]),
             "late": dice.choice([0, 0, 200, 500]),
+            "listed_late": dice.choice([0, 0, 0, 300]),
             "ledger_away": dice.choice([0, 0, 0, 30]),
             "settings_away": dice.choice([0, 0, 0, 30]),
             "crash": dice.choice([0, 0, 5, 20]),
@@ -183,7 +194,7 @@ class World:
             workspace_id=WORKSPACE,
             conversation_id=talk.id,
             trigger=trigger,
-            app=self.scene.crm,
+            app=dice.choice(self.scene.apps),
             action_id=f"act{self._numbers}",
             actor_id=ADMIN,
             person=person,
@@ -221,6 +232,21 @@ class World:
                     break
                 await asyncio.sleep(1)
             self._unfed -= 1
+            self._fed.append((self._loop.time(), event))
+
+    async def restore(self, backup: Backup) -> None:
+        """All replicas end, the ledger is as it was, and what was read since then comes again."""
+        for replica in self.replicas:
+            if not replica.dead:
+                replica.die()
+        for key, stored in self.scene.database.rows.items():
+            if stored.row.known.heal_at is not None:
+                place = key.crm_account, key.conversation_id
+                self.scene.judge.unhealed[place] = self._loop.time()
+        self.scene.database.restore(backup)
+        for at, event in self._fed:
+            if at >= backup.taken_at - SESSION_S:
+                self._put(event)
 
     def _replica(self, place: int) -> Replica:
         """One that ends comes back."""
@@ -271,7 +297,7 @@ class World:
         deadline = self._loop.time() + REST_WITHIN_S
         await asyncio.sleep(LATE_S + 60)
         while self._unfed or any(
-            stored.row.requests or (stored.ready_at and key.crm_account == self.scene.truth.account)
+            stored.row.requests or (stored.ready_at and self.scene.truth.connected(key.crm_account))
             for key, stored in self.scene.database.rows.items()
         ):
             if self._loop.time() > deadline:
@@ -282,16 +308,26 @@ class World:
     def _judge(self) -> None:
         scene, judge = self.scene, self.scene.judge
         # Another account's surplus is looked for once the connection leads there again.
-        judge.surplus(scene.accounts[scene.truth.account])
+        for account in scene.accounts.values():
+            if scene.truth.connected(account.id):
+                judge.surplus(account)
         judge.answered()
         for talk in scene.talks.values():
             counted = [message for message in talk.messages if message.update]
-            if not counted or scene.truth.installation is None:
+            if not counted:
                 continue
             last = max(counted, key=lambda message: message.update or Update(EPOCH, 0))
             if last.text:
                 said_at = (last.sent_at - EPOCH).total_seconds()
-                judge.stands(talk.id, last.text, scene.accounts, said_at, activity=scene.activity)
+                for app in scene.apps:
+                    judge.stands(
+                        app,
+                        talk.id,
+                        last.text,
+                        scene.accounts,
+                        said_at,
+                        activity=scene.activity,
+                    )
         self.report.violations = judge.violations
         self.report.counts["creates"] += judge.creates
         for outcome in scene.database.outcomes:
