@@ -31,21 +31,27 @@ async def current(
     return revision
 
 
-async def migrate(dsn: str) -> tuple[str | None, str]:
-    """Bring the schema up to date; (revision before, revision now). Safe to race and to repeat."""
+async def migrate(dsn: str, to: str | None = None) -> tuple[str | None, str]:
+    """Bring the schema up to date; (revision before, revision now). Safe to race and to repeat.
+
+    Args:
+        to: an older revision to stop at, for tests of what a later one does with what was there.
+
+    """
+    goal = to or head()
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY)
         before = await current(connection)
-        if before != head():
+        if before != goal:
             async with connection.transaction():
-                await connection.execute(_sql(before))
-        return before, head()
+                await connection.execute(_sql(before, goal))
+        return before, goal
     finally:
         await connection.close()
 
 
-def _sql(since: str | None) -> str:
+def _sql(since: str | None, to: str) -> str:
     # Loaded here alone: it brings SQLAlchemy along, which the service has no other use for.
     from alembic import command
     from alembic.config import Config
@@ -53,5 +59,5 @@ def _sql(since: str | None) -> str:
     written = io.StringIO()
     config = Config(output_buffer=written)
     config.set_main_option("script_location", str(_MIGRATIONS))
-    command.upgrade(config, f"{since or 'base'}:head", sql=True)
+    command.upgrade(config, f"{since or 'base'}:{to}", sql=True)
     return written.getvalue()
