@@ -24,7 +24,7 @@ from pydantic_settings import BaseSettings
 from settings.adapters.vendors import OFFERS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-SERVICES: Final = ("ingest", "debounce", "delivery", "settings", "simulators")
+SERVICES: Final = ("ingest", "debounce", "delivery", "settings", "lull", "simulators")
 SHARED: Final[dict[str, type[BaseSettings]]] = {
     "every service": shared.ServiceConfig,
     "Kafka": shared.KafkaConfig,

@@ -29,6 +29,7 @@ from simulators.testing import RunningSimulators, run_simulators
 
 OPERATOR_TOKEN = "operator-token-of-the-tests"
 CALLER_TOKEN = "delivery-token-of-the-tests"
+REPLAY_TOKEN = "replay-token-of-the-tests"
 CANARY = "xylophone-canary-7391"
 QUIET_S = 1
 
@@ -172,6 +173,7 @@ async def delivery_env(
         "LULL_DELIVERY_DATABASE_URL": database_dsn,
         "LULL_DELIVERY_SETTINGS_URL": settings_service.addresses["internal"],
         "LULL_DELIVERY_SETTINGS_TOKEN": CALLER_TOKEN,
+        "LULL_DELIVERY_OPERATOR_TOKEN": REPLAY_TOKEN,
         "LULL_DELIVERY_PORT": "0",
         "LULL_DELIVERY_HEALTH_PORT": "0",
         "LULL_DELIVERY_CALL_DEADLINE_S": "2",
@@ -393,6 +395,15 @@ class World:
         answer = await self.client.get(f"{public}{back.path}?{back.query}")
         assert answer.status_code == 200, answer.text
 
+    async def replay(self, **asked: Any) -> dict[str, Any]:
+        """POST /v1/replays; what it answers, its status among it."""
+        answer = await self.client.post(
+            f"{self.delivery.addresses['api']}/v1/replays",
+            json=asked,
+            headers={"Authorization": f"Bearer {REPLAY_TOKEN}"},
+        )
+        return dict(answer.json()) | {"http": answer.status_code}
+
     async def start_delivery(self, **changes: str) -> Service:
         return await self.launcher.start("delivery", self.delivery_env | changes)
 
@@ -428,7 +439,9 @@ async def world(
     await producer.start()
     await outcomes.start()
     delivery = await launcher.start("delivery", delivery_env)
-    async with httpx.AsyncClient(timeout=20) as client:
+    # No connection is used twice: a busy server may just be closing an idle one.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(timeout=20, limits=limits) as client:
         world = World(
             launcher,
             simulators,

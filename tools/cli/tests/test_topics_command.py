@@ -1,32 +1,12 @@
 """`lull topics create` as people run it: what it prints, and the codes it ends with."""
 
-import os
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="session")
-def lull() -> Run:
-    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("LULL_")
-        }
-        return subprocess.run(
-            [sys.executable, "-c", "from lull.main import app; app()", *arguments],
-            env=environment | variables,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return run
 
 
 def test_help_names_the_commands_and_the_configuration(lull: Run) -> None:

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import sys
+import threading
+import warnings
 from collections.abc import MutableMapping
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -50,6 +52,9 @@ def configure(service: str, level: str) -> None:
     for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     sys.excepthook = _log_crash
+    sys.unraisablehook = _log_unraisable
+    threading.excepthook = _log_thread_crash
+    warnings.showwarning = _log_warning
 
 
 class _Repeats(logging.Filter):
@@ -77,6 +82,29 @@ def _log_crash(
         sys.__excepthook__(kind, error, trace)
         return
     get(__name__).critical("process.crashed", exc_info=error)
+
+
+def _log_unraisable(lost: "sys.UnraisableHookArgs") -> None:
+    """What a finalizer raised: Python's own hook would print its message, and the object."""
+    get(__name__).error("error.lost", exc_info=lost.exc_value)
+
+
+def _log_thread_crash(crash: threading.ExceptHookArgs) -> None:
+    """Python's own hook would print the exception's message."""
+    get(__name__).error("thread.crashed", exc_info=crash.exc_value)
+
+
+def _log_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A library's warning, without its message: pydantic's quote values."""
+    place = f"{filename.rpartition('/site-packages/')[2]}:{lineno}"
+    get(__name__).warning("python.warning", category=category.__name__, at_line=place)
 
 
 def log_lost_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -133,6 +134,8 @@ def _first_fallen(running: dict[asyncio.Task[None], str], health: Health) -> Loo
 
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run a service's main coroutine on uvloop where there is one."""
+    # A core file would hold whatever conversation was in memory when the process was shot.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         import uvloop
     except ImportError:  # not built for this platform

@@ -38,6 +38,21 @@ async def main():
     import gc; gc.collect()
 
 asyncio.run(main())
+
+def thread():
+    raise ValueError("canary six")
+import threading
+started = threading.Thread(target=thread)
+started.start()
+started.join()
+
+class Lost:
+    def __repr__(self):
+        return "canary seven"
+    def __del__(self):
+        raise ValueError("canary eight")
+Lost()
+warnings.warn("canary nine")
 logging.getLogger("httpx").info("GET https://canary.example/three")
 logger.info("line\\nbreak", other="a\\r\\nb")
 raise RuntimeError("canary four") from KeyError("canary five")
@@ -57,6 +72,9 @@ def test_no_message_of_an_exception_appears_and_every_line_is_json(
         "library failed",
         "attempt.again",
         "asyncio.error_lost",
+        "thread.crashed",
+        "error.lost",
+        "python.warning",
         "line\nbreak",
         "process.crashed",
     ]
@@ -64,4 +82,6 @@ def test_no_message_of_an_exception_appears_and_every_line_is_json(
     assert (failed["error"], failed["level"], failed["service"]) == ("ValueError", "error", "test")
     assert failed["at_line"][-1].endswith(":fail")
     assert lines[2]["error"] == lines[4]["error"] == lines[5]["error"] == "ValueError"
-    assert lines[7]["error"] == "RuntimeError"
+    assert lines[6]["error"] == lines[7]["error"] == "ValueError"
+    assert lines[8]["category"] == "UserWarning"
+    assert lines[10]["error"] == "RuntimeError"

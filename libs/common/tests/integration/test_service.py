@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import re
 import signal
 import socket
 import subprocess
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 PROGRAM = """
@@ -106,6 +108,16 @@ def test_a_loop_that_does_not_end_is_cut_off(start_program: Start) -> None:
     code, output = _end(process)
     assert code == 0
     assert "service.loop_cut_off" in output
+
+
+def test_a_service_leaves_no_core_file_with_its_memory(start_program: Start) -> None:
+    process = start_program(_program("steady"))
+    _first_line(process)
+    limits = Path(f"/proc/{process.pid}/limits").read_text()
+    assert re.search(r"Max core file size +0 +0 ", limits)
+    process.send_signal(signal.SIGABRT)
+    process.communicate(timeout=10)
+    assert process.returncode == -signal.SIGABRT
 
 
 def test_a_port_in_use_is_one_sentence(start_program: Start) -> None:

@@ -30,6 +30,7 @@ from delivery.adapters.intercom import Intercom, conversation_link
 from delivery.adapters.outbox import Outbox
 from delivery.adapters.permits import Permits
 from delivery.adapters.postgres import STATEMENT_TIMEOUT_S, PostgresLedger, connected
+from delivery.adapters.replays import PostgresReplays
 from delivery.adapters.settings import HttpSettings
 from delivery.api import delivery_api
 from delivery.attempt import Attempts
@@ -39,6 +40,7 @@ from delivery.handlers import Delivery
 from delivery.owners import Owners
 from delivery.ports import LedgerAway
 from delivery.previewing import Previews, preview_route
+from delivery.replaying import replay_route
 from delivery.subscribers import SettledConsumer, settings_changed_router
 from delivery.worker import Worker
 from delivery.working import Limits, Needs
@@ -190,7 +192,8 @@ async def serve_delivery(config: DeliveryConfig) -> None:
         pool.terminate()
 
     previews = preview_route(Previews(previewed), config.delivery_preview_token)
-    api = delivery_api(PostgresHistory(pool), [previews])
+    replays = replay_route(PostgresReplays(pool), config.delivery_operator_token)
+    api = delivery_api(PostgresHistory(pool), [previews, replays])
     listeners = [
         Listener("api", api, config.delivery_host, config.delivery_port),
         Listener("health", health.app(), config.health_host, config.delivery_health_port),

@@ -58,6 +58,11 @@ class DeliveryConfig(MigrationConfig, KafkaConfig, QuietPeriodConfig, ActivityCo
         description="settings' credential for showing an admin what would be written; without it "
         "nothing is shown.",
     )
+    delivery_operator_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Credential of those who may replay deliveries; nobody may if unset.",
+    )
     delivery_concurrency: int = Field(
         16, ge=1, le=1_000, description="Attempts at once, per CRM and process."
     )

@@ -343,3 +343,10 @@ class Ledger(Protocol):
     async def wake(self, workspace_id: str, crm: str) -> int:
         """Let rows that wait for a reconnect try again; how many."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    asked: int
+    already_open: int  # an open request of the row asks the same; it needs no other
+    after: tuple[int, str] | None  # where to go on; None: that was all

@@ -6,6 +6,9 @@ from typing import Annotated
 import typer
 
 from lull.doctor.command import doctor
+from lull.history import history, why
+from lull.ledger import ledger
+from lull.replay import replay
 from lull.topics import topics
 
 app = typer.Typer(
@@ -17,8 +20,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks print local variables, secrets among them
     rich_markup_mode=None,
 )
+app.command()(why)
+app.command()(history)
+app.command()(replay)
 app.add_typer(topics, name="topics")
 app.command()(doctor)
+app.add_typer(ledger, name="ledger")
 
 
 def _print_version(wanted: bool) -> None:

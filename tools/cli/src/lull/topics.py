@@ -10,8 +10,8 @@ from aiokafka.errors import InvalidReplicationFactorError, KafkaError
 from common.config import KafkaConfig, ServiceConfig
 from common.topics import TopicsDifferError, create_topics
 
-EXIT_REFUSED = 1  # Kafka answered, and it cannot be done as configured
-EXIT_UNREACHABLE = 3  # no answer in time: worth another try; 2 is a wrong command line
+from lull.calling import EXIT_REFUSED, EXIT_UNREACHABLE, failure, loaded
+
 _PAUSE_S = 0.5
 
 topics = typer.Typer(
@@ -40,16 +40,13 @@ def create(
     configuration; 3 Kafka did not answer in time.
     """
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the sentences below say it better
-    try:
-        config = TopicsConfig.load()
-    except SystemExit as error:
-        raise _failure(str(error), 2) from None
+    config = loaded(TopicsConfig)
     try:
         created = asyncio.run(_create(config, wait))
     except (OSError, TimeoutError, KafkaError) as error:
         raise _explained(error, config, wait) from None
     except TopicsDifferError as error:
-        raise _failure(
+        raise failure(
             f"A topic exists with other settings than Lull needs; nothing was changed.\n{error}",
             EXIT_REFUSED,
         ) from None
@@ -77,21 +74,16 @@ def _is_absence(error: Exception) -> bool:
 
 def _explained(error: Exception, config: KafkaConfig, wait_s: float) -> typer.Exit:
     if isinstance(error, InvalidReplicationFactorError):
-        return _failure(
+        return failure(
             f"The cluster has fewer brokers than the {config.kafka_replication_factor} copies "
             "asked for: set LULL_KAFKA_REPLICATION_FACTOR, or add brokers.",
             EXIT_REFUSED,
         )
     if _is_absence(error):
         servers = ", ".join(config.kafka_bootstrap_servers)
-        return _failure(
+        return failure(
             f"Kafka did not answer at {servers} within {wait_s:g} s ({type(error).__name__}). "
             "Is it running, and is LULL_KAFKA_BOOTSTRAP_SERVERS right?",
             EXIT_UNREACHABLE,
         )
-    return _failure(f"Kafka refused: {error}", EXIT_REFUSED)
-
-
-def _failure(sentence: str, code: int) -> typer.Exit:
-    typer.echo(sentence, err=True)
-    return typer.Exit(code)
+    return failure(f"Kafka refused: {error}", EXIT_REFUSED)

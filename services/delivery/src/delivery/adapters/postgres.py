@@ -76,7 +76,7 @@ class PostgresLedger:
             folded = fold(row, event, apps, now)
             if folded.accepted:
                 at = None if row.leased else ready_at(folded.row, now)
-                await _update(
+                await update_row(
                     connection,
                     row_id,
                     request_columns(folded.row) | ({} if row.leased else {"ready_at": at}),
@@ -161,7 +161,7 @@ class PostgresLedger:
             row_id, row, now = await _locked_or_new(connection, to)
             taken_over = take_over(row, moving)
             at = {} if row.leased else {"ready_at": ready_at(taken_over, now)}
-            await _update(connection, row_id, request_columns(taken_over) | at, ())
+            await update_row(connection, row_id, request_columns(taken_over) | at, ())
 
     async def _finish(
         self,
@@ -184,7 +184,7 @@ class PostgresLedger:
         asked = row_of(record)
         answered = finished(asked, self._woken_meanwhile(claim, result, now), now)
         kept, moving = (answered, ()) if leaving is None else without(answered, leaving)
-        await _update(
+        await update_row(
             connection,
             record["id"],
             answer_columns(kept)
@@ -349,7 +349,7 @@ async def _lock_in_order(connection: "asyncpg.pool.PoolConnectionProxy[Any]", *k
         await _locked_or_new(connection, key)
 
 
-async def _update(
+async def update_row(
     connection: "asyncpg.pool.PoolConnectionProxy[Any]",
     row_id: int,
     columns: Mapping[str, object],

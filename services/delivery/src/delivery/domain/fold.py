@@ -37,13 +37,13 @@ def fold(row: Row, event: ConversationSettled, apps: tuple[str, ...], now: datet
 def take_over(row: Row, requests: tuple[Request, ...]) -> Row:
     """The row with requests of another one: the connection now leads to another CRM account."""
     for request in requests:
-        number = _next_number(row)
+        number = next_number(row)
         row = replace(row, wanted=number, requests=(*row.requests, replace(request, number=number)))
     actions = (_action(request.action_id, request.app) for request in requests if request.action_id)
     return replace(row, seen_actions=(*row.seen_actions, *actions)[-SEEN_ACTIONS_MAX:])
 
 
-def _next_number(row: Row) -> int:
+def next_number(row: Row) -> int:
     """After a restore, greater than any that was given out before it: outcomes' ids hang on it."""
     used = row.wanted
     if row.distrust is not None:
@@ -86,7 +86,7 @@ def _is_repeat(row: Row, event: ConversationSettled, app: str) -> bool:
 
 def _accept(row: Row, event: ConversationSettled, app: str, now: datetime) -> Row:
     request = Request(
-        number=_next_number(row),
+        number=next_number(row),
         trigger=event.trigger,
         app=app,
         asked_at=now,
@@ -96,7 +96,7 @@ def _accept(row: Row, event: ConversationSettled, app: str, now: datetime) -> Ro
         person=event.person,
     )
     # The open requests are a set: of two that ask the same, the newer stands for both.
-    replaced = tuple(old for old in row.requests if _asks_the_same(old, request))
+    replaced = tuple(old for old in row.requests if asks_the_same(old, request))
     return replace(
         row,
         wanted=request.number,
@@ -108,7 +108,7 @@ def _accept(row: Row, event: ConversationSettled, app: str, now: datetime) -> Ro
     )
 
 
-def _asks_the_same(old: Request, new: Request) -> bool:
+def asks_the_same(old: Request, new: Request) -> bool:
     return (old.trigger, old.app, old.actor_id, old.person) == (
         new.trigger,
         new.app,

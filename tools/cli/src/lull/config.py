@@ -1,0 +1,16 @@
+"""Where the commands find the services, and with which credential they change something there."""
+
+from common.config import ServiceConfig
+from pydantic import Field, SecretStr
+
+
+class LullConfig(ServiceConfig):
+    delivery_url: str = Field(
+        "http://127.0.0.1:8082", description="delivery's internal API, for `lull`."
+    )
+    debounce_url: str = Field(
+        "http://127.0.0.1:8081", description="debounce's internal API, for `lull`."
+    )
+    delivery_operator_token: SecretStr | None = Field(
+        None, description="The operator's credential at delivery, for `lull replay`."
+    )
