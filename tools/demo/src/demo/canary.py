@@ -1,6 +1,6 @@
 """R11, no text at rest: which of our files hold a word that was said in a conversation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 CHUNK_BYTES = 1 << 20
@@ -8,17 +8,30 @@ CHUNK_BYTES = 1 << 20
 
 def files_with(word: str, folders: list[Path]) -> list[Path]:
     """Every file below these folders that holds the word, in UTF-8 or UTF-16, whatever its case."""
-    forms = [word.lower().encode(), word.lower().encode("utf-16-le")]
-    return [
-        path
-        for folder in folders
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.is_symlink() and _holds(path, forms)
-    ]
+    return files_with_any([word], folders).get(word, [])
 
 
-def _holds(path: Path, forms: list[bytes]) -> bool:
-    return any(form in window for window in _windows(path, max(map(len, forms))) for form in forms)
+def files_with_any(words: Sequence[str], folders: list[Path]) -> dict[str, list[Path]]:
+    """The same for several words, each file read once; words that are nowhere are left out."""
+    found: dict[str, list[Path]] = {}
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                for word in words_in(path, words):
+                    found.setdefault(word, []).append(path)
+    return found
+
+
+def words_in(path: Path, words: Sequence[str]) -> set[str]:
+    forms = {
+        form: word
+        for word in words
+        for form in (word.lower().encode(), word.lower().encode("utf-16-le"))
+    }
+    found: set[str] = set()
+    for window in _windows(path, max(map(len, forms))):
+        found |= {word for form, word in forms.items() if word not in found and form in window}
+    return found
 
 
 def _windows(path: Path, overlap: int) -> Iterator[bytes]:
@@ -27,6 +40,9 @@ def _windows(path: Path, overlap: int) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
             while chunk := file.read(CHUNK_BYTES):
+                if chunk.count(0) == len(chunk):  # Kafka's indexes are mostly holes
+                    tail = b""
+                    continue
                 window = tail + chunk.lower()
                 yield window
                 tail = window[-overlap:]
