@@ -177,29 +177,6 @@ async def test_another_crm_account_on_the_connection_starts_afresh(world: Any) -
     assert (await talk.outcome("no_person"))["crm_account"] == other
 
 
-async def test_settings_away_means_waiting_not_guessing(world: Any) -> None:
-    installed = await world.install("hubspot")
-    talk, later = await installed.talk(), await installed.talk()
-    await talk.settle()
-    await talk.outcome("delivered")
-    world.settings.process.send(signal.SIGSTOP)
-    try:
-        calls = len(world.control.journal("hubspot", installed.account))
-        await later.settle()
-
-        async def asked() -> bool:
-            return later.id in world.delivery.log.read_text()
-
-        await _until(asked)
-        assert installed.notes(later) == []
-        writes = world.control.journal("hubspot", installed.account)[calls:]
-        assert [call for call in writes if call["path"].endswith("/notes")] == []
-    finally:
-        world.settings.process.send(signal.SIGCONT)
-    await later.outcome("delivered", within_s=40)
-    assert len(installed.notes(later)) == 1
-
-
 async def test_a_start_with_everything_down_waits_and_says_what_for(world: Any) -> None:
     lonely = await world.start_delivery(
         LULL_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9",

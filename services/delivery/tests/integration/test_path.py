@@ -106,36 +106,6 @@ async def test_an_action_writes_at_once_to_its_own_person_with_sync_off(world: A
     await talk.outcome("up_to_date")
 
 
-async def test_switching_off_between_settling_and_writing_is_off(world: Any) -> None:
-    installed = await world.install("hubspot")
-    before, after = await installed.talk(), await installed.talk()
-    await before.settle()
-    await before.outcome("delivered")
-    await installed.switch(on=False)
-    await after.settle()
-    await after.outcome("sync_off")
-    assert installed.notes(after) == []
-
-
-async def test_a_switch_in_the_middle_of_an_attempt_still_counts(world: Any) -> None:
-    installed = await world.install("hubspot")
-    talk = await installed.talk()
-    # The attempt is held up between its first look at the toggle and its write.
-    world.control.add_fault(
-        "hubspot", "slow", account=installed.account, path="contacts", ms=1500, times=1
-    )
-    await asyncio.sleep(1)  # the reply must be quiet, so that the first attempt goes through
-    await talk.settle()
-
-    async def held_up() -> bool:
-        return bool(world.control.faults()[-1]["hits"])
-
-    await _until(held_up)
-    await installed.switch(on=False)
-    await talk.outcome("sync_off")
-    assert installed.notes(talk, deleted=True) == []
-
-
 async def test_peoples_edits_and_deletions_are_respected(hubspot: Any, world: Any) -> None:
     edited, taken, deleted = [await hubspot.talk() for _ in range(3)]
     for talk in (edited, taken, deleted):
@@ -215,9 +185,3 @@ async def test_unusable_records_are_set_aside_and_the_next_is_served(
         await world.publish_raw(value, key=b"poison", headers=headers)
     await talk.outcome("delivered")
     assert world.delivery.process.is_running()
-
-
-async def _until(look: Any) -> None:
-    async with asyncio.timeout(15):
-        while not await look():  # noqa: ASYNC110 - it looks at another process
-            await asyncio.sleep(0.02)
