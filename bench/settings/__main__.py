@@ -95,7 +95,7 @@ def queries(count: int) -> list[dict[str, Any]]:
 def attack(vegeta: str, target: str, calls: int, seconds: int) -> dict[str, Any]:
     fired = subprocess.run(
         [vegeta, "attack", "-format=json", f"-rate={calls}", f"-duration={seconds}s"],
-        input=target.encode(),
+        input=f"{target}\n".encode(),  # vegeta reads whole lines
         capture_output=True,
         check=True,
     )
