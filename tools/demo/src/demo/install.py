@@ -51,12 +51,13 @@ def build_world(scenario: Scenario, simulators: httpx.Client, webhook_url: str) 
                 },
             )
         )
-        for app in workspace.apps:
+        # Apps of one CRM may share an account.
+        for crm, account in sorted({(APPS[a.app].crm, a.account) for a in workspace.apps}):
             _ok(
                 simulators.post(
-                    f"crm/{APPS[app.app].crm}/accounts",
+                    f"crm/{crm}/accounts",
                     json={
-                        "id": app.account,
+                        "id": account,
                         "name": workspace.name,
                         "users": [{"id": "9", "email": f"owner@{workspace.id}.example"}],
                         # Marketing's own limits would only slow the demo down.
@@ -64,7 +65,7 @@ def build_world(scenario: Scenario, simulators: httpx.Client, webhook_url: str) 
                         "persons": [
                             {"name": one.customer, "email": one.email}
                             for one in customers
-                            for _ in range(_persons(one, app.app))
+                            for _ in range(_persons(one, crm))
                         ],
                     },
                 )
