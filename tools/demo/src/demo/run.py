@@ -90,7 +90,7 @@ class Demo:
         build_world(self.scenario, simulators, webhook_url)
         installer = Installer(self.system)
         try:
-            for workspace in self.scenario.workspaces:
+            for workspace in self.scenario.installed_in_order():
                 self.say(f"Installing our apps in {workspace.name}")
                 installer.connect_intercom(workspace)
                 if play is not None:

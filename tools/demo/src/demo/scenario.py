@@ -133,6 +133,11 @@ class Scenario(_Part):
             }
         )
 
+    def installed_in_order(self) -> list[Workspace]:
+        """Last those where something is said before the install: it must still be unquiet then."""
+        early = {one.workspace for one in self.conversations if one.before_install}
+        return sorted(self.workspaces, key=lambda workspace: workspace.id in early)
+
     @property
     def rounds(self) -> int:
         return max(len(conversation.steps) for conversation in self.conversations)

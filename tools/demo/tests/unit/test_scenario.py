@@ -1,6 +1,7 @@
 """The scenario file holds what the demo promises to show."""
 
 import pytest
+from common.catalog import APPS
 from demo.scenario import Scenario, Step, load
 from pydantic import ValidationError
 
@@ -43,3 +44,21 @@ def test_customers_are_told_apart_by_their_ids(scenario: Scenario) -> None:
 def test_a_step_that_neither_says_nor_does_anything_is_refused() -> None:
     with pytest.raises(ValidationError, match="either says something or is an action"):
         Step(by="customer")
+
+
+def test_a_workspace_where_something_is_said_before_the_install_is_installed_last(
+    scenario: Scenario,
+) -> None:
+    early = {one.workspace for one in scenario.conversations if one.before_install}
+    assert early
+    ordered = [workspace.id for workspace in scenario.installed_in_order()]
+    assert set(ordered[-len(early) :]) == early
+    assert sorted(ordered) == sorted(workspace.id for workspace in scenario.workspaces)
+
+
+def test_every_app_of_the_catalog_is_installed_and_has_something_to_show(
+    scenario: Scenario,
+) -> None:
+    assert {app.app for one in scenario.workspaces for app in one.apps} == set(APPS)
+    shown = {app for one in scenario.conversations for app in one.expect.by_app()}
+    assert shown == set(APPS)
