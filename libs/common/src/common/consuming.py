@@ -1,14 +1,15 @@
-"""Reading a topic one record at a time, without ever skipping, losing or forgetting one.
+"""Reading a topic without ever skipping, losing or forgetting a record.
 
-One worker per group member, acknowledged by hand. Every record ends in one of three ways: handled,
-set aside as unusable, or held and tried again. Only then its own offset is committed. A rebalance
-waits for the record at hand; a record that was not done by then is read again by the next owner.
+One worker per group member, acknowledged by hand. What has arrived is handled together, and every
+record ends in one of three ways: handled, set aside as unusable, or held and tried again. Only then
+offsets are committed. A rebalance waits for the records at hand; what was not done by then is read
+again by the next owner.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -38,7 +39,7 @@ _JOIN_MAX_S = 300.0
 
 
 class Unusable(Exception):
-    """Nobody can ever use this record. The reason is a code, never the record's words."""
+    """Nobody can ever use a record. The reason is a code, never the record's words."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -58,6 +59,11 @@ async def parse_raw(record: Record) -> KafkaMessage:
     return KafkaMessage(body=record.value or b"", raw_message=record, consumer=FAKE_CONSUMER)
 
 
+async def parse_raw_batch(records: tuple[Record, ...]) -> KafkaMessage:
+    """The same for a subscriber that reads batches."""
+    return KafkaMessage(body=b"", raw_message=records, consumer=FAKE_CONSUMER)
+
+
 async def decode_raw(message: KafkaMessage) -> bytes:
     return message.body if isinstance(message.body, bytes) else b""
 
@@ -74,17 +80,18 @@ def header(record: Record, name: str) -> str:
 class CarefulConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
     """Stands between one FastStream subscriber and its handler.
 
-    Pass it as the subscriber's `listener`, and each record to `on_record`.
+    Pass it as the subscriber's `listener`, and what it reads to `on_records`.
 
     Args:
-        handle: raises Unusable or Held; anything else it raises makes the record unusable.
+        handle: answers which records nobody can use, and why; raises Held, and then all are tried
+            again. Anything else it raises makes a record unusable: which one, it is tried alone.
         set_aside: writes the dead letter.
         loop: beats while records are handled, held or absent; not while they are left lying.
         need: met while Kafka answers and the group is joined.
 
     """
 
-    handle: Callable[[Record], Awaitable[None]]
+    handle: Callable[[Sequence[Record]], Awaitable[Sequence[tuple[Record, str]]]]
     set_aside: Callable[[Record, str], Awaitable[None]]
     loop: Loop
     need: Need
@@ -114,54 +121,59 @@ class CarefulConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._stopping = True
         self._interrupted.set()
 
-    async def on_record(self, consumer: AIOKafkaConsumer, record: Record) -> None:
-        partition = TopicPartition(record.topic, record.partition)
-        if self._interrupted.is_set() or partition not in consumer.assignment():
-            return  # not committed, so it is read again
+    async def on_records(self, consumer: AIOKafkaConsumer, records: Sequence[Record]) -> None:
+        ours = [record for record in records if _partition(record) in consumer.assignment()]
+        if self._interrupted.is_set() or not ours:
+            return  # not committed, so they are read again
         self._idle.clear()
         try:
-            if await self._until_done(record):
-                self._done += 1
-                await commit(consumer, {partition: record.offset + 1})
-            elif not self._interrupted.is_set() and partition in consumer.assignment():
-                consumer.seek(partition, record.offset)  # lets the group see that we are alive
+            if await self._until_done(ours):
+                self._done += len(ours)
+                await commit(consumer, {_partition(record): record.offset + 1 for record in ours})
+            elif not self._interrupted.is_set():
+                # Lets the group see that we are alive.
+                for partition, offset in _firsts(ours).items():
+                    if partition in consumer.assignment():
+                        consumer.seek(partition, offset)
         finally:
             self.loop.beat()
             self._idle.set()
 
-    async def _until_done(self, record: Record) -> bool:
-        """Handled or set aside; False where it must be read again."""
+    async def _until_done(self, records: Sequence[Record]) -> bool:
+        """Handled or set aside; False where they must be read again."""
         give_way_at = time.monotonic() + HOLD_MAX_S
         while not self._interrupted.is_set() and time.monotonic() < give_way_at:
             self.loop.beat()
             try:
-                await self._once(record)
+                await self._once(records)
             except Held as held:
-                _log.warning("record.held", topic=record.topic, reason=held.reason)
+                _log.warning("records.held", topic=records[0].topic, reason=held.reason)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._interrupted.wait(), HOLD_PAUSE_S)
             else:
                 return True
         return False
 
-    async def _once(self, record: Record) -> None:
+    async def _once(self, records: Sequence[Record]) -> None:
         try:
             async with asyncio.timeout(HANDLE_TIMEOUT_S):
-                await self.handle(record)
-            return
+                unusable = await self.handle(records)
         except TimeoutError:
             raise Held("slow") from None
-        except Unusable as error:
-            reason = error.reason
         except Held:
             raise
         except Exception as error:  # noqa: BLE001 - one bad record must not stop the others
-            _log.error("record.surprised", offset=record.offset, exc_info=error)
-            reason = "internal_error"
-        try:
-            await self.set_aside(record, reason)
-        except (KafkaError, OSError, TimeoutError):
-            raise Held("dead_letter_topic_unreachable") from None
+            if len(records) > 1:
+                for record in records:
+                    await self._once([record])
+                return
+            _log.error("record.surprised", offset=records[0].offset, exc_info=error)
+            unusable = [(records[0], "internal_error")]
+        for record, reason in unusable:
+            try:
+                await self.set_aside(record, reason)
+            except (KafkaError, OSError, TimeoutError):
+                raise Held("dead_letter_topic_unreachable") from None
 
     async def watch(
         self, stop: asyncio.Event, consumer_of: Callable[[], AIOKafkaConsumer | None]
@@ -188,6 +200,18 @@ class CarefulConsumer(ConsumerRebalanceListener):  # type: ignore[misc]
             done = self._done
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _WATCH_EVERY_S)
+
+
+def _partition(record: Record) -> TopicPartition:
+    return TopicPartition(record.topic, record.partition)
+
+
+def _firsts(records: Sequence[Record]) -> dict[TopicPartition, int]:
+    firsts: dict[TopicPartition, int] = {}
+    for record in records:
+        place = _partition(record)
+        firsts[place] = min(record.offset, firsts.get(place, record.offset))
+    return firsts
 
 
 async def _is_behind(consumer: AIOKafkaConsumer) -> bool:

@@ -1,6 +1,7 @@
 """What a settled event and a change of settings mean for delivery."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from common import log
@@ -29,6 +30,13 @@ class Delivery:
     settings: SettingsPort
     forget: Callable[[str], None]  # drops what is held of a workspace's settings
     work_arrived: Callable[[], None]
+
+    async def enqueue_all(self, events: Sequence[ConversationSettled]) -> None:
+        """Put them into the ledger together. Raises as `enqueue`; each may be put in again."""
+        ends = await asyncio.gather(*map(self.enqueue, events), return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
 
     async def enqueue(self, event: ConversationSettled) -> None:
         """Put the event into the ledger, once per CRM account that it concerns.

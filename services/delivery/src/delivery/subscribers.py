@@ -1,6 +1,6 @@
 """Kafka in: settled conversations into the ledger, and what settings changed into the caches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aiokafka import AIOKafkaConsumer
 from common import log
@@ -14,6 +14,7 @@ from common.consuming import (
     decode_raw,
     header,
     parse_raw,
+    parse_raw_batch,
 )
 from common.events import ConversationSettled, SettingsChanged
 from common.health import Health, Need
@@ -30,6 +31,9 @@ from delivery.ports import LedgerAway, RetryLater
 _log = log.get(__name__)
 
 RECORD_MAX_BYTES = 64 * 1024  # ids and times: ours have a few hundred bytes
+RECORDS_AT_ONCE = 500
+# An empty poll is followed by a pause of the same length before the next (FastStream 0.7).
+LONGEST_POLL_MS = 50
 _OURS = "lull."
 
 
@@ -83,28 +87,38 @@ class SettledConsumer:
             ack_policy=AckPolicy.MANUAL,
             group_instance_id=instance_id,
             listener=self.careful,
-            parser=parse_raw,
+            batch=True,
+            max_records=RECORDS_AT_ONCE,
+            batch_timeout_ms=LONGEST_POLL_MS,
+            parser=parse_raw_batch,
             decoder=decode_raw,
             no_reply=True,
         )
         self.consumer: Callable[[], AIOKafkaConsumer | None] = lambda: subscriber.consumer
 
         @subscriber
-        async def on_conversation_settled(message: KafkaMessage) -> None:
+        async def on_conversations_settled(message: KafkaMessage) -> None:
             consumer = subscriber.consumer
             if consumer is not None:
-                await self.careful.on_record(consumer, message.raw_message)
+                await self.careful.on_records(consumer, message.raw_message)
 
-    async def _handle(self, record: Record) -> None:
-        event = settled_event(record)
-        if event is None:
-            return
+    async def _handle(self, records: Sequence[Record]) -> list[tuple[Record, str]]:
+        """Take them in together; answers those that nobody can use."""
+        events, unusable = [], []
+        for record in records:
+            try:
+                event = settled_event(record)
+            except Unusable as error:
+                unusable.append((record, error.reason))
+            else:
+                events += [event] if event else []
         try:
-            await self._delivery.enqueue(event)
+            await self._delivery.enqueue_all(events)
         except LedgerAway:
             raise Held("ledger_away") from None
         except RetryLater as error:
             raise Held(error.reason) from None
+        return unusable
 
     async def _set_aside(self, record: Record, reason: str) -> None:
         await dead_letter(

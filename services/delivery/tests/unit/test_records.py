@@ -1,7 +1,7 @@
 """Which records are events of ours, and what happens to those that are not."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -113,12 +113,15 @@ class Rig:
             self._handle, self._set_aside, health.loop("test"), health.need("test")
         )
 
-    async def _handle(self, _record: Any) -> None:
+    async def _handle(self, records: Any) -> list[tuple[Any, str]]:
         self.tried.set()
         told = self.tells[min(self.tries, len(self.tells) - 1)]
         self.tries += 1
+        if isinstance(told, Unusable):
+            return [(record, told.reason) for record in records]
         if told is not None:
             raise told
+        return []
 
     async def _set_aside(self, _record: Any, reason: str) -> None:
         self.aside.append(reason)
@@ -143,7 +146,7 @@ class Rig:
 
     async def take(self) -> None:
         record: Any = FakeRecord(b"x")
-        await self.careful.on_record(self.consumer, record)
+        await self.careful.on_records(self.consumer, [record])
 
 
 PLACE = TopicPartition("conversation.settled", 0)
@@ -203,6 +206,46 @@ async def test_a_record_of_a_partition_that_is_no_longer_ours_is_left_to_its_own
     rig.consumer.ours = set()
     await rig.take()
     assert (rig.tries, rig.consumer.committed) == (0, {})
+
+
+async def test_records_of_several_partitions_are_committed_together_each_at_its_own_end() -> None:
+    rig = Rig([None])
+    other = TopicPartition("conversation.settled", 1)
+    rig.consumer.ours = {PLACE, other}
+    records: Any = [
+        replace(FakeRecord(b"x"), offset=offset, partition=partition)
+        for partition, offset in ((0, 41), (0, 42), (1, 7))
+    ]
+    await rig.careful.on_records(rig.consumer, records)
+    assert (rig.tries, rig.consumer.committed) == (1, {PLACE: 43, other: 8})
+
+
+async def test_of_many_records_only_the_one_that_breaks_the_handler_is_set_aside() -> None:
+    rig = Rig([None])
+    handled: list[int] = []
+
+    async def handle(records: Any) -> list[tuple[Any, str]]:
+        if any(record.offset == 42 for record in records):
+            raise KeyError("x")
+        handled.extend(record.offset for record in records)
+        return []
+
+    rig.careful.handle = handle
+    records: Any = [replace(FakeRecord(b"x"), offset=offset) for offset in (41, 42, 43)]
+    await rig.careful.on_records(rig.consumer, records)
+    assert (handled, rig.aside) == ([41, 43], ["internal_error"])
+    assert rig.consumer.committed == {PLACE: 44}
+
+
+async def test_records_held_for_long_are_all_read_again_from_the_first_of_each_partition(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("common.consuming.HOLD_PAUSE_S", 0.001)
+    monkeypatch.setattr("common.consuming.HOLD_MAX_S", 0.02)
+    rig = Rig([Held("away")])
+    records: Any = [replace(FakeRecord(b"x"), offset=offset) for offset in (41, 42, 43)]
+    await rig.careful.on_records(rig.consumer, records)
+    assert (rig.consumer.committed, rig.consumer.sought) == ({}, [41])
 
 
 @pytest.mark.parametrize(

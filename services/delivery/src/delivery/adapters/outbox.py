@@ -46,7 +46,7 @@ UPDATE ledger SET
   outbox_due_at = CASE WHEN EXISTS (SELECT FROM jsonb_array_elements(ledger.outbox) AS o(item)
                                      WHERE item ->> 'outcome_id' <> ALL ($2::text[]))
                        THEN now() END
- WHERE id = ANY ($1::bigint[])
+ WHERE id IN (SELECT id FROM ledger WHERE id = ANY ($1::bigint[]) ORDER BY id FOR UPDATE)
 """
 
 

@@ -1,7 +1,6 @@
 """Permits for rate-limited calls, out of PostgreSQL, so that they hold across all replicas.
 
-Whoever asks while a look is under way is served by the next one, all together: under load one
-transaction hands out many permits, and alone a call waits for one.
+Under load one transaction hands out many permits, and alone a call waits for one.
 """
 
 import asyncio
@@ -15,6 +14,7 @@ import asyncpg
 from common import log
 
 from delivery.adapters.postgres import connected
+from delivery.adapters.together import Together
 from delivery.domain.rates import Bucket, Counted, Permit, RateLimit, Told, heed, take, tells_more
 from delivery.ports import LedgerAway
 
@@ -47,65 +47,41 @@ class Granted:
     permit: Permit
 
 
-@dataclass(slots=True)
-class _Asked:
-    counted: Sequence[Counted]
-    answer: "asyncio.Future[Granted]"
+@dataclass(frozen=True, slots=True)
+class _Word:
+    key: str
+    limit: RateLimit
+    told: Told
 
 
 class Permits:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._asked: list[_Asked] = []
-        self._told: list[tuple[str, RateLimit, Told]] = []
         self._seen: OrderedDict[str, Bucket] = OrderedDict()
-        self._turn: asyncio.Task[None] | None = None
+        self._turns: Together[Sequence[Counted] | _Word, Granted | None] = Together(
+            self._turn, expected=LedgerAway, at_once=_AT_ONCE
+        )
 
     async def take(self, counted: Sequence[Counted]) -> Granted:
         """When this call may be sent, or that it is not to wait for. Raises LedgerAway."""
-        asked = _Asked(counted, asyncio.get_running_loop().create_future())
-        self._asked.append(asked)
-        self._go()
-        return await asked.answer
+        granted = await self._turns(counted)
+        assert granted is not None  # noqa: S101 - only a word has no answer
+        return granted
 
     def tell(self, key: str, limit: RateLimit, told: Told) -> None:
         """The vendor's own word; it costs nothing where it says nothing new."""
         if tells_more(self._seen.get(key, Bucket()), limit, told):
-            self._told.append((key, limit, told))
-            self._go()
+            self._turns.post(_Word(key, limit, told)).add_done_callback(_heeded)
 
     async def aclose(self) -> None:
-        if self._turn is not None:
-            await asyncio.gather(self._turn, return_exceptions=True)
+        await self._turns.aclose()
 
-    def _go(self) -> None:
-        if self._turn is None or self._turn.done():
-            self._turn = asyncio.create_task(self._serve())
-
-    async def _serve(self) -> None:
-        while self._asked or self._told:
-            asked, self._asked = self._asked[:_AT_ONCE], self._asked[_AT_ONCE:]
-            told, self._told = self._told, []
-            try:
-                granted = await self._transact([one.counted for one in asked], told)
-            except LedgerAway as error:
-                for one in asked:
-                    if not one.answer.done():
-                        one.answer.set_exception(LedgerAway(str(error)))
-            except Exception as error:  # noqa: BLE001 - whoever waits must not wait for ever
-                _log.error("permits.surprised", exc_info=error)
-                for one in asked:
-                    if not one.answer.done():
-                        one.answer.set_exception(LedgerAway("permits_broke"))
-            else:
-                for one, answer in zip(asked, granted, strict=True):
-                    if not one.answer.done():  # its attempt may have been cut off
-                        one.answer.set_result(answer)
-
-    async def _transact(
-        self, calls: Sequence[Sequence[Counted]], told: Sequence[tuple[str, RateLimit, Told]]
-    ) -> list[Granted]:
-        keys = sorted({key for call in calls for key, _, _ in call} | {key for key, _, _ in told})
+    async def _turn(
+        self, asked: Sequence[Sequence[Counted] | _Word]
+    ) -> Sequence[Granted | Exception | None]:
+        words = [one for one in asked if isinstance(one, _Word)]
+        calls = [one for one in asked if not isinstance(one, _Word)]
+        keys = sorted({key for call in calls for key, _, _ in call} | {one.key for one in words})
         async with connected(self._pool) as connection, connection.transaction():
             records = await connection.fetch(_LOOK, keys)
             if len(records) < len(keys):
@@ -113,12 +89,13 @@ class Permits:
                 records = await connection.fetch(_LOOK, keys)
             buckets = {record["bucket"]: _bucket(record) for record in records}
             now: datetime = max(record["at"] for record in records)
-            for key, limit, word in told:
-                buckets[key] = heed(buckets[key], limit, word, now)
+            for word in words:
+                buckets[word.key] = heed(buckets[word.key], word.limit, word.told, now)
             buckets, permits = take(buckets, calls, now, PATIENCE)
             await connection.execute(_KEEP, *_columns(buckets))
         self._remember(buckets)
-        return [Granted((permit.at - now).total_seconds(), permit) for permit in permits]
+        granted = iter(Granted((permit.at - now).total_seconds(), permit) for permit in permits)
+        return [None if isinstance(one, _Word) else next(granted) for one in asked]
 
     def _remember(self, buckets: dict[str, Bucket]) -> None:
         for key, bucket in buckets.items():
@@ -126,6 +103,11 @@ class Permits:
             self._seen.move_to_end(key)
         while len(self._seen) > _SEEN_MAX:
             self._seen.popitem(last=False)
+
+
+def _heeded(word: "asyncio.Future[Granted | None]") -> None:
+    if not word.cancelled() and word.exception() is not None:
+        _log.warning("permits.word_lost", error=type(word.exception()).__name__)
 
 
 def _bucket(record: Any) -> Bucket:

@@ -4,51 +4,47 @@ PostgreSQL's clock is the ledger's one clock: replicas whose own clocks differ s
 is due, on whose lease has ended, and on when a write of unknown end must be visible.
 """
 
-import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
-from common.events import ConversationSettled, DeliveryOutcome
+from common.events import ConversationSettled
 
+from delivery.adapters import many
 from delivery.adapters.claiming import look
 from delivery.adapters.rows import (
     COLUMNS,
     answer_columns,
-    answers_json,
+    answer_rows,
     known_columns,
     request_columns,
     row_of,
 )
+from delivery.adapters.together import Together
 from delivery.domain.answer import Result, finished
 from delivery.domain.fold import Folded, fold, take_over, without
 from delivery.domain.ready import ready_at
-from delivery.domain.row import Key, Known, Request, Row, Waiting
+from delivery.domain.row import Key, Known, Row, Waiting
 from delivery.ports import Claim, LeaseLost, LedgerAway
 
 STATEMENT_TIMEOUT_S = 10.0
 # Looks of one claim, while there is too little to do in the workspaces that they went into.
 _LOOKS_PER_CLAIM = 8
 
-# With the row's own update, so that a finished attempt is still one statement.
-_ANSWERED = """
-WITH updated AS ({} RETURNING id, workspace_id)
-INSERT INTO answers
-SELECT id, app, workspace_id, outcome, reason, decided_at, through_at, through_part, request
-  FROM updated CROSS JOIN jsonb_to_recordset(${}::jsonb) AS given (app text, outcome text,
-       reason text, decided_at timestamptz, through_at timestamptz, through_part bigint,
-       request jsonb)
-    ON CONFLICT (ledger_id, app) DO UPDATE SET
-       outcome = excluded.outcome, reason = excluded.reason, decided_at = excluded.decided_at,
-       through_at = excluded.through_at, through_part = excluded.through_part,
-       request = excluded.request
-"""
+_SAVE = many.save()
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    key: Key
+    event: ConversationSettled
+    apps: tuple[str, ...]
 
 
 class PostgresLedger:
@@ -69,20 +65,32 @@ class PostgresLedger:
         self._share = share
         self._claimed_last: dict[str, str] = {}
         self._woken: dict[tuple[str, str], float] = {}  # by workspace and CRM, monotonic
+        # What comes while a statement is under way goes into the next one, together.
+        self._folds = Together(self._fold_all, expected=LedgerAway)
+        self._saves = Together(self._save_all, expected=LedgerAway)
+        self._finishes = Together(self._finish_all, expected=LedgerAway)
 
     async def fold(self, key: Key, event: ConversationSettled, apps: tuple[str, ...]) -> Folded:
+        return await self._folds(_Fold(key, event, apps))
+
+    async def _fold_all(self, asked: Sequence[_Fold]) -> Sequence[Folded | Exception]:
         async with self._transaction() as connection:
-            row_id, row, now = await _locked_or_new(connection, key)
-            folded = fold(row, event, apps, now)
-            if folded.accepted:
-                at = None if row.leased else ready_at(folded.row, now)
-                await update_row(
-                    connection,
-                    row_id,
-                    request_columns(folded.row) | ({} if row.leased else {"ready_at": at}),
-                    folded.row.outcomes,
-                )
-        return folded
+            keys = list(dict.fromkeys(fold.key for fold in asked))
+            records = await _locked_or_new(connection, keys)
+            rows = {key: row_of(record) for key, record in records.items()}
+            answers: list[Folded | Exception] = []
+            changed: dict[Key, None] = {}
+            for one in asked:
+                row = rows[one.key]
+                folded = fold(row, one.event, one.apps, records[one.key]["at"])
+                answers.append(folded)
+                if folded.accepted:
+                    rows[one.key] = folded.row
+                    changed[one.key] = None
+            await update_rows(
+                connection, [_folded_columns(records[key], rows[key]) for key in changed]
+            )
+        return answers
 
     async def claim(self, crm: str, limit: int, running: dict[str, int]) -> list[Claim]:
         begins_after = after = self._claimed_last.get(crm, "")
@@ -133,71 +141,60 @@ class PostgresLedger:
         return sorted(claims, key=lambda claim: claim.row.key.workspace_id), found.more_after
 
     async def save(self, claim: Claim, known: Known) -> None:
-        columns = known_columns(known)
-        names = ", ".join(f"{name} = ${n}" for n, name in enumerate(columns, start=6))
-        # Somebody else may have asked for a later look meanwhile.
-        names = names.replace("heal_at = ", "heal_at = greatest(heal_at, ") + ")"
-        key = claim.row.key
+        await self._saves((claim, known))
+
+    async def _save_all(self, asked: Sequence[tuple[Claim, Known]]) -> Sequence[Exception | None]:
+        rows = [
+            {
+                **many.key_columns(claim.row.key),
+                "lease_token": claim.token,
+                **known_columns(known),
+            }
+            for claim, known in asked
+        ]
         async with self._connection() as connection:
-            status = await connection.execute(
-                f"UPDATE ledger SET {names} WHERE workspace_id = $1 AND conversation_id = $2 "  # noqa: S608 - our own column names
-                "AND crm = $3 AND crm_account = $4 AND lease_token = $5",
-                *_key_values(key),
-                claim.token,
-                *columns.values(),
-            )
-        if status != "UPDATE 1":
-            raise LeaseLost
+            records = await connection.fetch(_SAVE, many.as_json(rows))
+        saved = {(many.key_of(record), str(record["lease_token"])) for record in records}
+        return [
+            None if (claim.row.key, claim.token) in saved else LeaseLost() for claim, _ in asked
+        ]
 
     async def finish(self, claim: Claim, result: Result) -> None:
+        await self._finishes((claim, result))
+
+    async def _finish_all(
+        self, asked: Sequence[tuple[Claim, Result]]
+    ) -> Sequence[Exception | None]:
+        answers: list[Exception | None] = []
+        kept = []
         async with self._transaction() as connection:
-            await self._finish(connection, claim, result)
+            records = await _locked(connection, [claim.row.key for claim, _ in asked])
+            for claim, result in asked:
+                record = records.get(claim.row.key)
+                if record is None or str(record["lease_token"]) != claim.token:
+                    answers.append(LeaseLost())
+                    continue
+                now: datetime = record["at"]
+                asked_row = row_of(record)
+                row = finished(asked_row, self._woken_meanwhile(claim, result, now), now)
+                answers.append(None)
+                kept.append(_finished_columns(record["id"], asked_row, row, now))
+            await update_rows(connection, kept)
+        return answers
 
     async def move(self, claim: Claim, to: Key, app: str, result: Result) -> None:
         async with self._transaction() as connection:
-            # Rows are locked in one order everywhere, or two moves could wait for each other.
-            await _lock_in_order(connection, claim.row.key, to)
-            moving = await self._finish(connection, claim, result, leaving=app)
-            row_id, row, now = await _locked_or_new(connection, to)
-            taken_over = take_over(row, moving)
-            at = {} if row.leased else {"ready_at": ready_at(taken_over, now)}
-            await update_row(connection, row_id, request_columns(taken_over) | at, ())
-
-    async def _finish(
-        self,
-        connection: "asyncpg.pool.PoolConnectionProxy[Any]",
-        claim: Claim,
-        result: Result,
-        *,
-        leaving: str | None = None,
-    ) -> tuple[Request, ...]:
-        """What is open for the app that the row is left without."""
-        record = await connection.fetchrow(
-            f"SELECT {COLUMNS} FROM ledger WHERE workspace_id = $1 AND conversation_id = $2 "  # noqa: S608 - constants only
-            "AND crm = $3 AND crm_account = $4 AND lease_token = $5 FOR UPDATE",
-            *_key_values(claim.row.key),
-            claim.token,
-        )
-        if record is None:
-            raise LeaseLost
-        now: datetime = record["at"]
-        asked = row_of(record)
-        answered = finished(asked, self._woken_meanwhile(claim, result, now), now)
-        kept, moving = (answered, ()) if leaving is None else without(answered, leaving)
-        await update_row(
-            connection,
-            record["id"],
-            answer_columns(kept)
-            | {
-                "ready_at": ready_at(kept, now),
-                "lease_token": None,
-                "lease_owner": None,
-                "lease_until": None,
-            },
-            answered.outcomes,
-            answers_json(asked, answered),
-        )
-        return moving
+            records = await _locked_or_new(connection, [claim.row.key, to])
+            record = records[claim.row.key]
+            if str(record["lease_token"]) != claim.token:
+                raise LeaseLost
+            now: datetime = record["at"]
+            asked = row_of(record)
+            moved = finished(asked, self._woken_meanwhile(claim, result, now), now)
+            kept, leaving = without(moved, app)
+            await update_rows(connection, [_finished_columns(record["id"], asked, kept, now)])
+            taken_over = take_over(row_of(records[to]), leaving)
+            await update_rows(connection, [_folded_columns(records[to], taken_over)])
 
     async def release(self, claims: Sequence[Claim]) -> None:
         async with self._connection() as connection:
@@ -235,8 +232,9 @@ class PostgresLedger:
         async with self._connection() as connection:
             status = await connection.execute(
                 "UPDATE ledger SET not_before_retry = NULL, ready_at = now() "
-                "WHERE workspace_id = $1 AND crm = $2 AND waiting = 'reconnect' "
-                "AND (lease_until IS NULL OR lease_until <= now())",
+                "WHERE id IN (SELECT id FROM ledger WHERE workspace_id = $1 AND crm = $2 "
+                "AND waiting = 'reconnect' AND (lease_until IS NULL OR lease_until <= now()) "
+                "ORDER BY id FOR UPDATE)",
                 workspace_id,
                 crm,
             )
@@ -324,47 +322,58 @@ def _key_values(key: Key) -> tuple[str, str, str, str]:
 
 
 async def _locked_or_new(
-    connection: "asyncpg.pool.PoolConnectionProxy[Any]", key: Key
-) -> tuple[int, Row, datetime]:
-    """The row, locked until the transaction ends, and the present instant."""
-    select = (
-        f"SELECT {COLUMNS} FROM ledger WHERE workspace_id = $1 AND conversation_id = $2 "  # noqa: S608 - constants only
-        "AND crm = $3 AND crm_account = $4 FOR UPDATE"
-    )
-    record = await connection.fetchrow(select, *_key_values(key))
-    if record is None:
-        await connection.execute(
-            "INSERT INTO ledger (workspace_id, conversation_id, crm, crm_account) "
-            "VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-            *_key_values(key),
-        )
-        record = await connection.fetchrow(select, *_key_values(key))
-    if record is None:  # rows are never deleted while their installation lives
+    connection: "asyncpg.pool.PoolConnectionProxy[Any]", keys: Sequence[Key]
+) -> dict[Key, Mapping[str, Any]]:
+    """The rows of these keys, made where there are none, locked until the transaction ends."""
+    records = await _locked(connection, keys)
+    if len(records) < len(keys):
+        await connection.execute(many.NEW, *many.keys_of(keys))
+        records = await _locked(connection, keys)
+    if len(records) < len(keys):  # rows are never deleted while their installation lives
         raise LedgerAway("row_vanished")
-    return record["id"], row_of(record), record["at"]
+    return records
 
 
-async def _lock_in_order(connection: "asyncpg.pool.PoolConnectionProxy[Any]", *keys: Key) -> None:
-    for key in sorted(keys, key=_key_values):
-        await _locked_or_new(connection, key)
+async def _locked(
+    connection: "asyncpg.pool.PoolConnectionProxy[Any]", keys: Sequence[Key]
+) -> dict[Key, Mapping[str, Any]]:
+    """The rows of these keys that are there, locked until the transaction ends."""
+    records = await connection.fetch(many.LOCK, *many.keys_of(keys))
+    return {many.key_of(record): record for record in records}
 
 
-async def update_row(
-    connection: "asyncpg.pool.PoolConnectionProxy[Any]",
-    row_id: int,
-    columns: Mapping[str, object],
-    outcomes: Iterable[DeliveryOutcome],
-    answers: str = "[]",
+def _folded_columns(record: Mapping[str, Any], row: Row) -> dict[str, Any]:
+    """A leased row becomes ready when its attempt ends."""
+    return {
+        "id": record["id"],
+        **request_columns(row),
+        "ready_at": record["ready_at"] if row.leased else ready_at(row, record["at"]),
+        "outbox": many.sent(row.outcomes),
+        "answers": [],
+    }
+
+
+def _finished_columns(row_id: int, asked: Row, row: Row, now: datetime) -> dict[str, Any]:
+    return {
+        "id": row_id,
+        **answer_columns(row),
+        "ready_at": ready_at(row, now),
+        "lease_token": None,
+        "lease_owner": None,
+        "lease_until": None,
+        "outbox": many.sent(row.outcomes),
+        "answers": answer_rows(asked, row),
+    }
+
+
+async def update_rows(
+    connection: "asyncpg.pool.PoolConnectionProxy[Any]", rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    sent = [outcome.model_dump(mode="json", exclude_none=True) for outcome in outcomes]
-    names = ", ".join(f"{name} = ${n}" for n, name in enumerate(columns, start=3))
-    update = (
-        f"UPDATE ledger SET {names}, outbox = outbox || $2::jsonb, "  # noqa: S608 - our own column names
-        "outbox_due_at = CASE WHEN $2::jsonb = '[]' THEN outbox_due_at ELSE now() END "
-        "WHERE id = $1"
-    )
-    given = (row_id, json.dumps(sent), *columns.values())
-    if answers == "[]":
-        await connection.execute(update, *given)
-    else:
-        await connection.execute(_ANSWERED.format(update, len(given) + 1), *given, answers)
+    """Each with its id, the same columns, and what goes into `outbox` and `answers`."""
+    if not rows:
+        return
+    columns = [name for name in rows[0] if name not in ("id", "outbox", "answers")]
+    await connection.execute(many.update(columns), many.as_json(rows))
+    answers = [{**answer, "ledger_id": row["id"]} for row in rows for answer in row["answers"]]
+    if answers:
+        await connection.execute(many.ANSWERS, many.as_json(answers))

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 from common.outcomes import SENTENCES, Outcome
 
-from delivery.adapters.postgres import connected, update_row
+from delivery.adapters.postgres import connected, update_rows
 from delivery.adapters.rows import COLUMNS, request_columns, request_of, row_of
 from delivery.domain.again import asked_again
 from delivery.domain.ready import ready_at
@@ -106,7 +106,7 @@ async def _opened(
     }
     if not row.leased:
         columns["ready_at"] = ready_at(row, now)
-    await update_row(connection, ledger_id, columns, ())
+    await update_rows(connection, [{"id": ledger_id, **columns, "outbox": [], "answers": []}])
     return True
 
 

@@ -35,6 +35,8 @@ COLUMNS = """
     lease_token, lease_until > now() AS leased, now() AS at
 """
 
+JSON_COLUMNS = frozenset({"open_requests", "unknown_write", "unknown_activity"})
+
 
 def row_of(record: Mapping[str, Any]) -> Row:
     return Row(
@@ -92,7 +94,7 @@ def answer_columns(row: Row) -> dict[str, Any]:
     }
 
 
-def answers_json(before: Row, after: Row) -> str:
+def answer_rows(before: Row, after: Row) -> list[dict[str, Any]]:
     """The rows of `answers`, one per app that was answered and not merely superseded."""
     requests = {outcome_id(before.key, request): request for request in before.requests}
     newest = {
@@ -108,7 +110,7 @@ def answers_json(before: Row, after: Row) -> str:
         for outcome in after.outcomes
         if outcome.outcome is not Outcome.SUPERSEDED
     }
-    return json.dumps(list(newest.values()))
+    return list(newest.values())
 
 
 def known_columns(known: Known) -> dict[str, Any]:
