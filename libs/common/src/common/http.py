@@ -1,15 +1,24 @@
-"""Calling other systems over HTTP: a total deadline per call, bounded answers."""
+"""Calling other systems over HTTP: a total deadline per call, bounded answers.
+
+`send` goes through an httpx client. `Caller` speaks to aiohttp directly, for whoever makes hundreds
+of calls a second: what httpx does around a call costs as much as the call.
+"""
 
 import asyncio
+import json
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import aiohttp
 import httpx
+import yarl
 from httpx_aiohttp import AiohttpTransport
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_MAX_BYTES = 16 * 1024 * 1024
+_NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
 class AnswerTooLarge(httpx.HTTPError):
@@ -64,14 +73,18 @@ async def send(
                     raise AnswerTooLarge(f"over {max_bytes} bytes")
         finally:
             await response.aclose()
-    headers = [  # as bytes: a header need not be ASCII
-        (name, value)
-        for name, value in response.headers.raw
-        if name.lower() not in (b"content-encoding", b"content-length", b"transfer-encoding")
-    ]
     return httpx.Response(
-        response.status_code, headers=headers, content=bytes(body), request=request
+        response.status_code,
+        headers=_as_read(response.headers.raw),
+        content=bytes(body),
+        request=request,
     )
+
+
+def _as_read(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Without what was true of the body on its way only. As bytes: a header need not be ASCII."""
+    on_its_way = (b"content-encoding", b"content-length", b"transfer-encoding")
+    return [(name, value) for name, value in headers if name.lower() not in on_its_way]
 
 
 def _lost_connection(error: httpx.ConnectTimeout) -> httpx.HTTPError:
@@ -79,18 +92,126 @@ def _lost_connection(error: httpx.ConnectTimeout) -> httpx.HTTPError:
 
     Only where no connection came about was nothing sent.
     """
-    never_connected = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-    if isinstance(error.__cause__, never_connected):
+    if isinstance(error.__cause__, _NEVER_CONNECTED):
         return httpx.ConnectError("no connection")
     return httpx.ReadError("the connection was lost")
 
 
-def _by_what_was_sent(error: httpx.TransportError) -> httpx.TransportError:
-    """ConnectError only where nothing of the request can have reached the server.
+class Calls(Protocol):
+    """Whoever makes calls; as `Caller`, or `Through` an httpx client."""
 
-    The transport says ConnectTimeout of a refused connection and of one that the server closed
-    after it had read the request, alike. Only its cause tells them apart.
-    """
-    if isinstance(error.__cause__, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return httpx.ConnectError("no connection")
-    return httpx.ReadError("the connection was lost")
+    async def call(
+        self,
+        method: str,
+        url: str,
+        deadline: timedelta,
+        *,
+        headers: Mapping[str, str],
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        max_bytes: int = ANSWER_MAX_BYTES,
+    ) -> httpx.Response:
+        """Send and read the whole answer within one deadline. The answer knows no request.
+
+        Args:
+            url: escaped already.
+            body: sent as JSON; None: nothing.
+
+        Raises:
+            TimeoutError, httpx.HTTPError: as `send`.
+
+        """
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class Caller:
+    """One pool of connections per host, with no bound of its own: callers bound their calls."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def call(
+        self,
+        method: str,
+        url: str,
+        deadline: timedelta,
+        *,
+        headers: Mapping[str, str],
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        max_bytes: int = ANSWER_MAX_BYTES,
+    ) -> httpx.Response:
+        where = yarl.URL(f"{url}?{urlencode(query)}" if query else url, encoded=True)
+        content = None
+        if body is not None:
+            content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+            headers = {**headers, "Content-Type": "application/json"}
+        try:
+            async with (
+                asyncio.timeout(deadline.total_seconds()),
+                self._opened().request(
+                    method, where, headers=headers, data=content, allow_redirects=False
+                ) as answer,
+            ):
+                read = await _read(answer, max_bytes)
+        except _NEVER_CONNECTED:
+            raise httpx.ConnectError("no connection") from None
+        except TimeoutError:
+            raise
+        except (aiohttp.ClientError, OSError):
+            raise httpx.ReadError("the connection was lost") from None
+        return httpx.Response(
+            answer.status, headers=_as_read(list(answer.raw_headers)), content=read
+        )
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ssl=httpx.create_ssl_context()),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+        return self._session
+
+
+class Through:
+    """Calls through an httpx client, such as one with a transport of its own."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def call(
+        self,
+        method: str,
+        url: str,
+        deadline: timedelta,
+        *,
+        headers: Mapping[str, str],
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        max_bytes: int = ANSWER_MAX_BYTES,
+    ) -> httpx.Response:
+        request = self._client.build_request(
+            method, url, headers=dict(headers), params=query, json=body
+        )
+        return await send(self._client, request, deadline, max_bytes)
+
+
+async def _read(answer: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    read = bytearray()
+    while chunk := await answer.content.readany():
+        read += chunk
+        if len(read) > max_bytes:
+            answer.close()  # the rest is not read: the connection cannot be used again
+            raise AnswerTooLarge(f"over {max_bytes} bytes")
+    return bytes(read)

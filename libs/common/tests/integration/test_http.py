@@ -5,23 +5,25 @@ import gzip
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 from common import http
-from common.http import AnswerTooLarge, new_client, send
+from common.http import AnswerTooLarge, Caller, Calls, Through, new_client
 
 SHORT = timedelta(seconds=0.3)
 AMPLE = timedelta(seconds=5)
 
 
-@pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with new_client(max_connections=5) as client:
-        yield client
+@pytest.fixture(params=["directly", "through httpx"])
+async def calls(request: pytest.FixtureRequest) -> AsyncIterator[Calls]:
+    direct = request.param == "directly"
+    calls: Calls = Caller() if direct else Through(new_client(max_connections=5))
+    yield calls
+    await calls.aclose()
 
 
 @pytest.fixture
@@ -49,22 +51,19 @@ def _ok(body: bytes, headers: bytes = b"") -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n" + headers + b"\r\n" + body
 
 
-async def test_an_answer_comes_back_whole(client: httpx.AsyncClient, serve_raw: Any) -> None:
+async def test_an_answer_comes_back_whole(calls: Calls, serve_raw: Any) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _request_line(reader)
         writer.write(_ok(b'{"a": 1}', b"X-Two: 1\r\nX-Two: 2\r\n"))
         await writer.drain()
 
-    request = client.build_request("GET", await serve_raw(answer))
-    response = await send(client, request, AMPLE)
+    url = await serve_raw(answer)
+    response = await calls.call("GET", url, AMPLE, headers={})
     assert (response.status_code, response.json()) == (200, {"a": 1})
     assert response.headers.get_list("x-two") == ["1", "2"]
-    assert response.request is request
 
 
-async def test_the_deadline_ends_a_body_that_trickles(
-    client: httpx.AsyncClient, serve_raw: Any
-) -> None:
+async def test_the_deadline_ends_a_body_that_trickles(calls: Calls, serve_raw: Any) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _request_line(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
@@ -73,15 +72,15 @@ async def test_the_deadline_ends_a_body_that_trickles(
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    request = client.build_request("GET", await serve_raw(answer))
+    url = await serve_raw(answer)
     began = time.monotonic()
     with pytest.raises(TimeoutError):
-        await send(client, request, SHORT)
+        await calls.call("GET", url, SHORT, headers={})
     assert time.monotonic() - began < 1
 
 
 async def test_an_answer_past_its_limit_is_not_read_to_the_end(
-    client: httpx.AsyncClient, serve_raw: Any
+    calls: Calls, serve_raw: Any
 ) -> None:
     sent = 0
 
@@ -94,14 +93,14 @@ async def test_an_answer_past_its_limit_is_not_read_to_the_end(
             await writer.drain()
             sent += 65_536
 
-    request = client.build_request("GET", await serve_raw(answer))
+    url = await serve_raw(answer)
     with pytest.raises(AnswerTooLarge):
-        await send(client, request, AMPLE, max_bytes=100_000)
+        await calls.call("GET", url, AMPLE, headers={}, max_bytes=100_000)
     assert sent < 50_000_000
 
 
 async def test_a_compressed_answer_is_read_and_its_limit_is_that_of_the_text(
-    client: httpx.AsyncClient, serve_raw: Any
+    calls: Calls, serve_raw: Any
 ) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _request_line(reader)
@@ -109,25 +108,25 @@ async def test_a_compressed_answer_is_read_and_its_limit_is_that_of_the_text(
         await writer.drain()
 
     url = await serve_raw(answer)
-    whole = await send(client, client.build_request("GET", url), AMPLE)
+    whole = await calls.call("GET", url, AMPLE, headers={})
     assert len(whole.content) == 1_000_000
     with pytest.raises(AnswerTooLarge):
-        await send(client, client.build_request("GET", url), AMPLE, max_bytes=999_999)
+        await calls.call("GET", url, AMPLE, headers={}, max_bytes=999_999)
 
 
-async def test_an_answer_cut_off_is_an_error(client: httpx.AsyncClient, serve_raw: Any) -> None:
+async def test_an_answer_cut_off_is_an_error(calls: Calls, serve_raw: Any) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _request_line(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
         await writer.drain()
 
-    request = client.build_request("GET", await serve_raw(answer))
+    url = await serve_raw(answer)
     with pytest.raises(httpx.HTTPError):
-        await send(client, request, AMPLE)
+        await calls.call("GET", url, AMPLE, headers={})
 
 
 async def test_no_redirect_is_followed_and_no_proxy_taken_from_the_environment(
-    serve_raw: Any, monkeypatch: pytest.MonkeyPatch
+    calls: Calls, serve_raw: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
 
@@ -139,20 +138,19 @@ async def test_no_redirect_is_followed_and_no_proxy_taken_from_the_environment(
     url = await serve_raw(answer)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    async with new_client() as client:
-        response = await send(client, client.build_request("GET", url), AMPLE)
+    response = await calls.call("GET", url, AMPLE, headers={})
     assert response.status_code == 302
     assert asked == [b"GET / HTTP/1.1"]
 
 
-async def test_a_refused_connection_is_a_connect_error(client: httpx.AsyncClient) -> None:
+async def test_a_refused_connection_is_a_connect_error(calls: Calls) -> None:
     with pytest.raises(httpx.ConnectError):
-        await send(client, client.build_request("GET", "http://127.0.0.1:9"), AMPLE)
+        await calls.call("GET", "http://127.0.0.1:9", AMPLE, headers={})
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_connection_lost_after_the_request_is_no_connect_error(
-    method: str, client: httpx.AsyncClient, serve_raw: Any
+    method: str, calls: Calls, serve_raw: Any
 ) -> None:
     """Whoever wrote must not take it for a request that was never sent."""
 
@@ -161,11 +159,11 @@ async def test_a_connection_lost_after_the_request_is_no_connect_error(
 
     url = await serve_raw(answer)
     with pytest.raises(httpx.ReadError):
-        await send(client, client.build_request(method, url), AMPLE)
+        await calls.call(method, url, AMPLE, headers={})
 
 
 async def test_a_connection_reset_after_the_request_is_no_connect_error(
-    client: httpx.AsyncClient, serve_raw: Any
+    calls: Calls, serve_raw: Any
 ) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _request_line(reader)
@@ -176,20 +174,22 @@ async def test_a_connection_reset_after_the_request_is_no_connect_error(
 
     url = await serve_raw(answer)
     with pytest.raises(httpx.ReadError):
-        await send(client, client.build_request("POST", url, content=b"x"), AMPLE)
+        await calls.call("POST", url, AMPLE, headers={}, body="x")
 
 
+@pytest.mark.parametrize("make", [Caller, lambda: Through(new_client())])
 async def test_connecting_that_never_ends_is_a_connect_error(
-    deaf_address: str, monkeypatch: pytest.MonkeyPatch
+    make: Callable[[], Calls], deaf_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http, "CONNECT_TIMEOUT_S", 0.2)
-    async with new_client() as client:
-        with pytest.raises(httpx.ConnectError):
-            await send(client, client.build_request("GET", deaf_address), AMPLE)
+    calls = make()
+    with pytest.raises(httpx.ConnectError):
+        await calls.call("GET", deaf_address, AMPLE, headers={})
+    await calls.aclose()
 
 
 async def test_healthy_calls_work_after_many_were_cancelled(
-    client: httpx.AsyncClient, serve_raw: Any, deaf_address: str
+    calls: Calls, serve_raw: Any, deaf_address: str
 ) -> None:
     """Cancelled while connecting, while reading, and while waiting for one of five connections."""
 
@@ -208,7 +208,7 @@ async def test_healthy_calls_work_after_many_were_cancelled(
 
     async def cancelled(address: str) -> None:
         with pytest.raises(TimeoutError):
-            await send(client, client.build_request("GET", address), SHORT)
+            await calls.call("GET", address, SHORT, headers={})
 
     for _ in range(2):
         await asyncio.gather(
@@ -217,6 +217,6 @@ async def test_healthy_calls_work_after_many_were_cancelled(
         )
     for _ in range(3):
         healthy = await asyncio.gather(
-            *(send(client, client.build_request("GET", f"{url}/ok"), AMPLE) for _ in range(10))
+            *(calls.call("GET", f"{url}/ok", AMPLE, headers={}) for _ in range(10))
         )
         assert [response.content for response in healthy] == [b"well"] * 10

@@ -220,3 +220,25 @@ async def test_eligibility_is_judged_by_the_trigger_table_for_a_whole_batch(
     assert answer.json()["answers"] == [
         {"eligible": reason is None, "reason": reason} for _, reason in table
     ]
+
+
+async def test_many_installations_are_read_at_once_each_as_it_is_now(
+    replicas: list[Any], install: Callable[..., Any]
+) -> None:
+    one, other = await install("hubspot"), await install("hubspot")
+    keys = [(one.workspace, "hubspot"), ("nobody", "hubspot"), (other.workspace, "hubspot")]
+    asked = {"asked": [{"workspace_id": space, "app": app} for space, app in keys]}
+
+    async def found() -> list[Any]:
+        answer = await replicas[0].ask("POST", "/installations", asked)
+        assert answer.status_code == 200, answer.text
+        return list(answer.json()["installations"])
+
+    first, missing, last = await found()
+    assert missing is None
+    single = await replicas[0].ask("GET", f"/installations/{one.workspace}/hubspot")
+    assert first == single.json()
+    assert (last["workspace_id"], last["transcript_sync"]) == (other.workspace, False)
+    path = f"/v1/workspaces/{other.workspace}/apps/hubspot/transcript-sync"
+    await replicas[1].operator("PUT", path, {"on": True})
+    assert [(await found())[place]["transcript_sync"] for place in (0, 2)] == [False, True]

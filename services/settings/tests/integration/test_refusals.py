@@ -70,6 +70,7 @@ async def test_every_operation_that_takes_a_body_refuses_unknown_fields(
         (f"/crm-access/{made.workspace}/hubspot", {"rejected_token_hash": None}),
         (f"/intercom-access/{made.workspace}", {}),
         ("/eligibility", {"queries": []}),
+        ("/installations", {"asked": []}),
     ]
     for path, body in services:
         answer = await replicas[0].ask("POST", path, body | {"workspace_id": "canary"})

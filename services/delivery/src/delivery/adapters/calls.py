@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -39,10 +39,14 @@ class Deadline:
 
 
 async def answer(
-    client: httpx.AsyncClient,
-    request: httpx.Request,
+    calls: http.Calls,
+    method: str,
+    url: str,
     deadline: Deadline,
     *,
+    headers: Mapping[str, str],
+    query: Mapping[str, str] | None = None,
+    body: object = None,
     write: bool,
     max_bytes: int = http.ANSWER_MAX_BYTES,
 ) -> httpx.Response:
@@ -54,7 +58,15 @@ async def answer(
 
     """
     try:
-        return await http.send(client, request, deadline.left(), max_bytes)
+        return await calls.call(
+            method,
+            url,
+            deadline.left(),
+            headers=headers,
+            query=query,
+            body=body,
+            max_bytes=max_bytes,
+        )
     except httpx.ConnectError:
         raise RetryLater("connect_failed") from None  # nothing was sent
     except TimeoutError:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
-from common.http import new_client
+from common.http import Caller, Calls, Through
 from common.updates import (
     INTERNAL_PART_TYPES,
     OPENING_PART_ID,
@@ -70,11 +70,11 @@ class Intercom:
     """Reads conversations and contacts; implements IntercomPort."""
 
     def __init__(self, client: httpx.AsyncClient | None = None) -> None:
-        self._client = client or new_client()
+        self._calls: Calls = Through(client) if client else Caller()
         self.guard: Guard = Unguarded()
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        await self._calls.aclose()
 
     async def conversation(
         self, access: IntercomAccess, conversation_id: str, deadline: timedelta
@@ -114,20 +114,23 @@ class Intercom:
     async def _get(
         self, access: IntercomAccess, path: str, deadline: timedelta, query: Mapping[str, str]
     ) -> httpx.Response:
-        request = self._client.build_request(
-            "GET",
-            f"{access.api_base.rstrip('/')}{path}",
-            params=query,
-            headers={
-                "Authorization": f"Bearer {access.access_token}",
-                "Accept": "application/json",
-                "Intercom-Version": VERSION,
-            },
-        )
         until = Deadline(deadline)
         turn = await self.guard.admit(access.whose, Call.OTHER, until)
         try:
-            response = await answer(self._client, request, until, write=False, max_bytes=MAX_BYTES)
+            response = await answer(
+                self._calls,
+                "GET",
+                f"{access.api_base.rstrip('/')}{path}",
+                until,
+                headers={
+                    "Authorization": f"Bearer {access.access_token}",
+                    "Accept": "application/json",
+                    "Intercom-Version": VERSION,
+                },
+                query=query,
+                write=False,
+                max_bytes=MAX_BYTES,
+            )
             if response.status_code != httpx.codes.OK:
                 raise _failure(response)
         except BaseException as error:

@@ -1,12 +1,13 @@
 """settings over HTTP: installations, and valid ways into CRMs and Intercom.
 
-Answers are held for up to a minute and dropped as soon as settings says that something changed.
-Tokens are held in memory only, and never longer than they are good for.
+Installations are held for up to a minute, tokens for up to ten and never longer than they are good
+for; both are dropped as soon as settings says that something changed. Tokens are held in memory
+only.
 """
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -16,8 +17,9 @@ import httpx
 from common.clock import Clock
 from common.eligibility import Installation
 from common.http import send
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from delivery.adapters.together import Together
 from delivery.ports import (
     CrmAccess,
     Gone,
@@ -28,12 +30,19 @@ from delivery.ports import (
 )
 
 HELD_FOR_S = 60.0
+# Tokens: a refused one is asked for anew, and what an admin changes is announced.
+TOKEN_HELD_FOR_S = 600.0
+LOOKS_AT_ONCE = 100
 _DEADLINE = timedelta(seconds=10)
 _ANSWER_MAX_BYTES = 1024 * 1024
 # A token is not used in its last moments: a call may take a while to arrive.
 _TOKEN_MARGIN = timedelta(seconds=30)
 
 Kept = TypeVar("Kept")
+
+
+class _Installations(BaseModel):
+    installations: list[Installation | None]
 
 
 @dataclass(slots=True)
@@ -49,6 +58,12 @@ class HttpSettings:
     monotonic: Callable[[], float] = time.monotonic
     _held: dict[tuple[str, ...], _Held] = field(default_factory=dict)
     _changes: dict[str, int] = field(default_factory=dict)  # per workspace, to drop late answers
+    _looks: Together[tuple[str, str], Installation | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Looks that come while one is under way go together in the next: none is answered by a
+        # request that was sent before it was asked.
+        self._looks = Together(self._look, expected=RetryLater, at_once=LOOKS_AT_ONCE)
 
     def forget(self, workspace_id: str) -> None:
         """Something of this workspace changed: the next look asks settings."""
@@ -62,13 +77,17 @@ class HttpSettings:
         place = ("installation", workspace_id, app)
 
         async def ask() -> tuple[Installation | None, float]:
-            answer = await self._send(
-                "GET", f"/internal/v1/installations/{workspace_id}/{app}", missing_is=None
-            )
-            installation = None if answer is None else _read(Installation.model_validate, answer)
-            return installation, HELD_FOR_S
+            return await self._looks((workspace_id, app)), HELD_FOR_S
 
         return await self._kept(place, ask, fresh=fresh)
+
+    async def _look(self, keys: Sequence[tuple[str, str]]) -> Sequence[Installation | None]:
+        asked = [{"workspace_id": workspace_id, "app": app} for workspace_id, app in keys]
+        answer = await self._send("POST", "/internal/v1/installations", json={"asked": asked})
+        found = _read(_Installations.model_validate, answer).installations
+        if len(found) != len(keys):
+            raise SettingsAway("settings_unreadable")
+        return found
 
     async def crm_access(
         self, workspace_id: str, app: str, *, rejected: str | None = None
@@ -81,7 +100,7 @@ class HttpSettings:
             )
             access = _read(_crm_access, answer)
             left = (access.expires_at - _TOKEN_MARGIN - self.clock.now()).total_seconds()
-            return access, min(HELD_FOR_S, left)
+            return access, min(TOKEN_HELD_FOR_S, left)
 
         return await self._kept(("crm", workspace_id, app), ask, fresh=rejected is not None)
 
@@ -94,7 +113,7 @@ class HttpSettings:
                 f"/internal/v1/intercom-access/{workspace_id}",
                 json={"rejected_token_hash": _hash(rejected)},
             )
-            return _read(_intercom_access, answer), HELD_FOR_S
+            return _read(_intercom_access, answer), TOKEN_HELD_FOR_S
 
         return await self._kept(("intercom", workspace_id), ask, fresh=rejected is not None)
 
@@ -116,8 +135,6 @@ class HttpSettings:
         return value
 
     async def _send(self, method: str, path: str, **options: Any) -> Any:
-        may_miss = "missing_is" in options
-        missing_is = options.pop("missing_is", None)
         try:
             response = await send(
                 self.client,
@@ -129,8 +146,6 @@ class HttpSettings:
             raise SettingsAway("settings_unreachable") from error
         if response.status_code == 404 and "title" in _body(response):
             # Its own answer; a 404 from anything in between says nothing about an installation.
-            if may_miss:
-                return missing_is
             raise Gone
         if response.status_code == 409 and _body(response).get("code") == "reconnect_needed":
             raise ReconnectNeeded("reconnect_needed")

@@ -51,6 +51,12 @@ def internal_app(
         response.headers["Cache-Control"] = _MAY_BE_HELD
         return await installations.installation(workspace_id, app)
 
+    @router.post("/installations")
+    async def those_installed(asked: models.InstallationKeys) -> models.Installations:
+        """Many at once, read now: for whoever is about to write and must know."""
+        keys = [(key.workspace_id, key.app) for key in asked.asked]
+        return models.Installations(installations=await installations.those_installed(keys))
+
     @router.post("/eligibility")
     async def eligibility(asked: models.EligibilityQueries) -> models.EligibilityAnswers:
         """Judge each query by the trigger table; a time that is not told counts as never."""

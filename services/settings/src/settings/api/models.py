@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
+from common.eligibility import Installation
 from common.events import ConversationId, TeammateId, Trigger, WorkspaceId
 from common.outcomes import Outcome
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -93,6 +94,21 @@ class SyncNow(Asked):
 class RejectedToken(Asked):
     rejected_token_hash: TokenHash | None = Field(
         None, description="Hex SHA-256 of the token that was just refused, if one was."
+    )
+
+
+class InstallationKey(Asked):
+    workspace_id: WorkspaceId = Field(examples=["wk9demo1"])
+    app: AppKey
+
+
+class InstallationKeys(Asked):
+    asked: list[InstallationKey] = Field(max_length=_MOST_QUERIES)
+
+
+class Installations(BaseModel):
+    installations: list[Installation | None] = Field(
+        description="One for each that was asked, in that order; null: not installed."
     )
 
 

@@ -31,6 +31,11 @@ class Installations:
             raise NotInstalled
         return found[workspace_id, app]
 
+    async def those_installed(self, keys: Sequence[tuple[str, str]]) -> list[Installation | None]:
+        """Of each workspace and app, by one look at the database; None: not installed."""
+        found = await self.store.installations(sorted(set(keys)))
+        return [found.get(key) for key in keys]
+
     async def judge(self, queries: Sequence[Query]) -> list[Outcome | None]:
         """The reason against each, None for eligible, all by one look at the database."""
         keys = {(query.workspace_id, query.app) for query in queries}

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 
 import httpx
 from common.catalog import ActionKind
-from common.http import ANSWER_MAX_BYTES, new_client
+from common.http import Caller, Calls, Through
 
 from delivery.adapters.calls import (
     Deadline,
@@ -56,11 +56,11 @@ class HttpCrm(ABC):
     headers: ClassVar[Mapping[str, str]] = {}  # what each request carries besides the token
 
     def __init__(self, client: httpx.AsyncClient | None = None) -> None:
-        self._client = client or new_client()
+        self._calls: Calls = Through(client) if client else Caller()
         self.guard: Guard = Unguarded()
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        await self._calls.aclose()
 
     # What the CRM's file says.
 
@@ -230,22 +230,22 @@ class HttpCrm(ABC):
         headers: Mapping[str, str] | None = None,
     ) -> Json:
         """The body of a success, `{}` where it has none; else raises, codes only, no words."""
-        request = self._client.build_request(
-            method,
-            f"{access.api_base.rstrip('/')}{path}",
-            params=query,
-            json=body,
-            headers={
-                "Authorization": f"Bearer {access.access_token}",
-                "Accept": "application/json",
-                **self.headers,
-                **(headers or {}),
-            },
-        )
         turn = await self.guard.admit(access.whose, call, until)
         try:
             response = await answer(
-                self._client, request, until, write=write, max_bytes=ANSWER_MAX_BYTES
+                self._calls,
+                method,
+                f"{access.api_base.rstrip('/')}{path}",
+                until,
+                headers={
+                    "Authorization": f"Bearer {access.access_token}",
+                    "Accept": "application/json",
+                    **self.headers,
+                    **(headers or {}),
+                },
+                query=query,
+                body=body,
+                write=write,
             )
             self.guard.told(access.whose, self.told(response))
             if not 200 <= response.status_code < 300:

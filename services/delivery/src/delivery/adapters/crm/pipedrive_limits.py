@@ -16,6 +16,8 @@ from delivery.domain.rates import Call, RateLimit, Scope, Told
 
 # The daily budget is refilled at midnight of the server, whose time zone is not told.
 BUDGET_WAIT: Final = timedelta(hours=1)
+BURST: Final = timedelta(seconds=2)
+SEARCHES: Final = 10  # in a burst's span, on all plans
 TOKENS: Final = {  # what a request costs of the daily budget (`x-token-cost` of the descriptions)
     Call.SEARCH: 20,
     Call.PERSON: 1,
@@ -35,13 +37,11 @@ TOKENS: Final = {  # what a request costs of the daily budget (`x-token-cost` of
 class PipedriveLimits(ActingCrm):
     limits: ClassVar[tuple[RateLimit, ...]] = (
         # Those of the smallest plan; its headers tell of larger ones.
-        RateLimit("burst", Scope.CONNECTION, 80, timedelta(seconds=2)),
-        RateLimit(
-            "searches", Scope.CONNECTION, 10, timedelta(seconds=2), {Call.SEARCH: 1}, otherwise=0
-        ),
+        RateLimit("burst", Scope.CONNECTION, 80, BURST),
+        RateLimit("searches", Scope.CONNECTION, SEARCHES, BURST, {Call.SEARCH: 1}, otherwise=0),
         RateLimit("daily", Scope.TENANT, 30_000, timedelta(days=1), TOKENS, otherwise=20),
     )
-    rate_limit_wait = timedelta(seconds=2)  # the burst window
+    rate_limit_wait = BURST
 
     def window_ends(self, response: httpx.Response) -> timedelta:
         if self.limit_hit(response) == "daily":
@@ -51,7 +51,9 @@ class PipedriveLimits(ActingCrm):
     def limit_hit(self, response: httpx.Response) -> str:
         if whole_number(response, "x-daily-ratelimit-token-remaining") == 0:
             return "daily"
-        return "searches" if response.request.url.path.endswith("/search") else "burst"
+        # A refused search tells of its own limit, which is far below the burst of any plan.
+        amount = whole_number(response, "x-ratelimit-limit")
+        return "burst" if amount is None or amount > SEARCHES else "searches"
 
     def told(self, response: httpx.Response) -> Sequence[Told]:
         told = []
