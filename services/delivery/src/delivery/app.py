@@ -9,6 +9,7 @@ import random
 import socket
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -135,10 +136,15 @@ async def serve_delivery(config: DeliveryConfig) -> None:
     for name in ("intercom", *crms):
         peers[name].missing("not called yet")
     permits = Permits(pool)
-    intercom.guard = VendorGuard("intercom", (), permits, random.random)
+    guards = {
+        name: VendorGuard(name, crm.limits if crm else (), permits, random.random)
+        for name, crm in {"intercom": None, **crms}.items()
+    }
+    intercom.guard = guards["intercom"]
+    heard = _hearing(peers, guards)
+    workers: dict[str, Worker] = {}
     for name, crm in crms.items():
-        guard = VendorGuard(name, crm.limits, permits, random.random)
-        crm.guard = guard
+        crm.guard = guards[name]
         needs = Needs(
             settings,
             intercom,
@@ -148,16 +154,16 @@ async def serve_delivery(config: DeliveryConfig) -> None:
             limits,
             owners=owners,
             reserve=crm.reserve,
-            heard=_hearing(peers),
+            heard=heard,
         )
         previewed[name] = needs
-        worker = Worker(
+        worker = workers[name] = Worker(
             name,
             ledger,
             Attempts(needs),
             concurrency=config.delivery_concurrency,
             share=config.delivery_workspace_share,
-            vendor=guard,
+            vendor=guards[name],
         )
         delivery = Delivery(name, ledger, settings, settings.forget, worker.wake)
         consumer = SettledConsumer(
@@ -192,9 +198,12 @@ async def serve_delivery(config: DeliveryConfig) -> None:
         await settings_client.aclose()
         pool.terminate()
 
+    def held(crm: str, workspace_id: str) -> tuple[str, float] | None:
+        return workers[crm].held(workspace_id) if crm in workers else None
+
     previews = preview_route(Previews(previewed), config.delivery_preview_token)
     replays = replay_route(PostgresReplays(pool), config.delivery_operator_token)
-    api = delivery_api(PostgresHistory(pool), [previews, replays])
+    api = delivery_api(PostgresHistory(pool, held), [previews, replays])
     listeners = [
         Listener("api", api, config.delivery_host, config.delivery_port),
         Listener("health", health.app(), config.health_host, config.delivery_health_port),
@@ -217,15 +226,27 @@ async def _pool(config: DeliveryConfig) -> asyncpg.Pool:
     )
 
 
-def _hearing(peers: dict[str, Need]) -> Callable[[str, str | None], None]:
-    """What the latest attempt met, for people who look; it never counts."""
+def _hearing(
+    peers: dict[str, Need], guards: dict[str, VendorGuard]
+) -> Callable[[str, str | None], None]:
+    """What the latest attempt met, and a circuit that is not closed, for people who look."""
+    met: dict[str, str | None] = {}
+
+    def show(peer: str) -> None:
+        state = guards[peer].vendor_state()
+        circuit = None if state == "closed" else f"circuit {state.replace('_', ' ')}"
+        faults = [fault for fault in (circuit, met.get(peer)) if fault]
+        if faults:
+            peers[peer].missing(", ".join(faults))
+        else:
+            peers[peer].met()
 
     def heard(peer: str, fault: str | None) -> None:
-        if fault is None:
-            peers[peer].met()
-        else:
-            peers[peer].missing(fault)
+        met[peer] = fault
+        show(peer)
 
+    for name, guard in guards.items():
+        guard.changed = partial(show, name)
     return heard
 
 

@@ -6,7 +6,7 @@ import time
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from common import log
 from common.health import Loop
@@ -32,6 +32,11 @@ _held_gauge = Gauge(
 )
 
 
+class Hold(NamedTuple):
+    until: float  # monotonic
+    reason: str
+
+
 class VendorCircuit(Protocol):
     """The vendor's own circuit breaker: while it is open, no row of this CRM need be tried."""
 
@@ -49,8 +54,8 @@ class Worker:
     share: int  # of one workspace that nothing is known of yet
     vendor: VendorCircuit
     _running: dict[asyncio.Task[None], Claim] = field(default_factory=dict)
-    _held: dict[str, float] = field(default_factory=dict)  # workspace -> until (monotonic)
-    _all_held: float = 0.0
+    _held: dict[str, Hold] = field(default_factory=dict)  # by workspace
+    _all_held: Hold = field(default_factory=lambda: Hold(0.0, ""))
     _sizes: OrderedDict[str, float] = field(default_factory=OrderedDict)
     _full: set[str] = field(default_factory=set)  # had no room left at the latest claim
     _more: bool = True  # the latest claim may have left ready rows behind
@@ -59,10 +64,12 @@ class Worker:
     def wake(self) -> None:
         self._woken.set()
 
-    def held_s(self, workspace_id: str) -> float:
-        """How long rows of this workspace are not tried, for what was learnt from others."""
-        until = max(self._all_held, self._held.get(workspace_id, 0.0))
-        return max(0.0, until - time.monotonic(), self.vendor.vendor_waits_s())
+    def held(self, workspace_id: str) -> tuple[str, float] | None:
+        """Why rows of this workspace are not tried, for what was learnt from others; seconds."""
+        now = time.monotonic()
+        vendor = Hold(now + self.vendor.vendor_waits_s(), "circuit_open")
+        longest = max(vendor, self._all_held, self._held.get(workspace_id, vendor))
+        return (longest.reason, longest.until - now) if longest.until > now else None
 
     async def run(self, stop: asyncio.Event, loop: Loop, drain_for: timedelta) -> None:
         """Work until asked to end; then claim nothing more and let what runs finish."""
@@ -103,7 +110,7 @@ class Worker:
 
     def _free(self) -> int:
         now = time.monotonic()
-        if self._all_held > now or self.vendor.vendor_waits_s() > 0:
+        if self._all_held.until > now or self.vendor.vendor_waits_s() > 0:
             return 0
         if not self.vendor.vendor_is_closed():
             return 1 - len(self._running)  # one row finds out whether the vendor is back
@@ -112,7 +119,7 @@ class Worker:
     def _taken(self, running: Counter[str], free: int) -> dict[str, int]:
         """What of its `share` each workspace has taken, as the ledger's claim counts."""
         now = time.monotonic()
-        self._held = {space: until for space, until in self._held.items() if until > now}
+        self._held = {space: hold for space, hold in self._held.items() if hold.until > now}
         _held_gauge.labels(self.crm).set(len(self._held))
         rooms = {
             space: room(self._sizes.get(space, self.share), running[space], free)
@@ -157,9 +164,10 @@ class Worker:
         if wait is not None and wait.holds_connection:
             now = time.monotonic()
             until = now + (wait.until - claim.now(now)).total_seconds()
-            self._held[space] = max(until, self._held.get(space, 0.0))
+            hold = Hold(until, wait.reason or "")
+            self._held[space] = max(hold, self._held.get(space, hold))
             if wait.holds_vendor:
-                self._all_held = max(until, self._all_held)
+                self._all_held = max(hold, self._all_held)
 
     async def _pause(self, stopping: "asyncio.Task[bool]", seconds: float) -> None:
         woken = asyncio.create_task(self._woken.wait())

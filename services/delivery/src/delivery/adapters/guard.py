@@ -101,7 +101,7 @@ class VendorGuard:
     limits: Sequence[RateLimit]
     permits: Permits
     random: Callable[[], float]
-    changed: Callable[[str | None], None] = lambda _fault: None  # the vendor's own circuit
+    changed: Callable[[], None] = lambda: None  # the state of the vendor's own circuit
     monotonic: Callable[[], float] = time.monotonic
     _vendor: Circuit = field(default_factory=lambda: Circuit(circuit.OF_ONE_CONNECTION))
     _connections: "OrderedDict[str, Circuit]" = field(default_factory=OrderedDict)
@@ -116,6 +116,9 @@ class VendorGuard:
 
     def vendor_is_closed(self) -> bool:
         return self._vendor.open_until is None
+
+    def vendor_state(self) -> str:
+        return self._vendor.state
 
     def waits_s(self, account: str) -> float:
         """How long no call of this account is let through."""
@@ -231,7 +234,7 @@ class VendorGuard:
         if before.state != now.state:
             self._say("vendor", before, now)
             _vendor_state.labels(self.vendor).set(_STATES[now.state])
-            self.changed(None if now.state == "closed" else f"circuit {now.state}")
+            self.changed()
 
     def _say(self, of: str, before: Circuit | None, now: Circuit) -> None:
         if now.state == "open":

@@ -1,6 +1,7 @@
 """What became of conversations, read from the ledger for people who ask."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -9,7 +10,7 @@ from common.outcomes import SENTENCES, Outcome
 
 from delivery.adapters.postgres import connected
 from delivery.adapters.rows import COLUMNS, row_of
-from delivery.domain.row import Row
+from delivery.domain.row import Row, Waiting
 from delivery.domain.selection import Place, Selection
 
 _ROWS = f"SELECT {COLUMNS}, ready_at FROM ledger WHERE "  # noqa: S608 - constants only
@@ -40,10 +41,22 @@ SELECT found.* FROM unnest($2::text[]) AS a (app) CROSS JOIN unnest($3::text[]) 
 
 
 class PostgresHistory:
-    """Entries are as the API gives them out. Every method raises LedgerAway."""
+    """Entries are as the API gives them out. Every method raises LedgerAway.
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    Args:
+        pool: may be unable to connect.
+        held: why this replica does not try a CRM's rows of a workspace now, and for how many
+            seconds more; None: it does.
+
+    """
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        held: Callable[[str, str], tuple[str, float] | None] = lambda _crm, _workspace: None,
+    ) -> None:
         self._pool = pool
+        self._held = held
 
     async def deliveries(self, workspace_id: str, conversation_id: str) -> list[dict[str, Any]]:
         """One entry per app and CRM account."""
@@ -60,6 +73,10 @@ class PostgresHistory:
             ended = {a["app"]: a for a in answers if a["ledger_id"] == record["id"]}
             apps = sorted({*ended, *(request.app for request in row.requests)})
             entries += [_entry(row, app, ended.get(app), record["ready_at"]) for app in apps]
+            held = self._held(row.key.crm, workspace_id)
+            if held is not None:
+                for entry in entries[-len(apps) :]:
+                    _hold(entry, *held, record["at"])
         return entries
 
     async def page(
@@ -135,3 +152,11 @@ def _entry(row: Row, app: str, answer: Mapping[str, Any] | None, ready_at: Any) 
             "failed_attempts": row.attempts,
         }
     return entry
+
+
+def _hold(entry: dict[str, Any], reason: str, seconds: float, now: datetime) -> None:
+    """It could be attempted, but what was learnt from others holds it back too."""
+    waiting = entry["waiting"]
+    if waiting is not None and waiting["for"] == "worker":
+        until = now + timedelta(seconds=seconds)
+        waiting |= {"for": Waiting.PAUSED, "reason": reason, "until": until.isoformat()}
