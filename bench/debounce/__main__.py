@@ -11,7 +11,6 @@ import gc
 import json
 import logging
 import os
-import platform
 import shlex
 import subprocess
 import sys
@@ -22,10 +21,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import psutil
 from bench.debounce import contenders, report, scenarios
 from bench.debounce.contenders import Contender, PeerMissing
 from bench.debounce.load import Load
+from bench.machine import machine
 from devstack import DevStack
 
 Row = dict[str, Any]
@@ -155,17 +154,6 @@ _HIDDEN = ("command", "machine", "at", "partitions", "conversations", "log_s")
 
 def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def machine() -> str:
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        model = names[0].partition(":")[2].strip() if names else model
-    gib = psutil.virtual_memory().total / 2**30
-    python = platform.python_version()
-    return f"{os.cpu_count()} cores of {model}, {gib:.0f} GiB, {platform.system()}, Python {python}"
 
 
 def numbers(text: str) -> list[int]:

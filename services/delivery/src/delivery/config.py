@@ -64,7 +64,7 @@ class DeliveryConfig(MigrationConfig, KafkaConfig, QuietPeriodConfig, ActivityCo
         description="Credential of those who may replay deliveries; nobody may if unset.",
     )
     delivery_concurrency: int = Field(
-        16, ge=1, le=1_000, description="Attempts at once, per CRM and process."
+        256, ge=1, le=1_000, description="Attempts at once, per CRM and process."
     )
     delivery_workspace_share: int = Field(
         4,

@@ -1,0 +1,296 @@
+"""One run: a backlog worked off, or conversations settled one by one with nothing in the way."""
+
+import asyncio
+import json
+import random
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import psutil
+from bench.delivery.world import Settling, World, workspace
+from devstack import Stack
+
+Row = dict[str, Any]
+START_S = 60.0
+LOOK_EVERY_S = 0.5
+# The first and last tenth of a backlog are not counted: caches are cold, then workers idle.
+COUNTED = (0.1, 0.9)
+WARM_UP = 200
+
+
+class Vendors:
+    """The answering process."""
+
+    def __init__(self, *options: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.delivery.answering", *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None  # noqa: S101 - asked for
+        self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
+        self.pid = self._process.pid
+
+    def figures(self) -> Row:
+        with urllib.request.urlopen(f"{self.url}/_figures", timeout=30) as answer:  # noqa: S310
+            found: Row = json.loads(answer.read())
+            return found
+
+    def close(self) -> None:
+        assert self._process.stdin is not None  # noqa: S101 - asked for
+        self._process.stdin.close()
+        self._process.wait(20)
+
+
+@contextmanager
+def vendors(delay_ms: float, *options: str) -> Iterator[Vendors]:
+    running = Vendors("--delay-ms", str(delay_ms), *options)
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+class Cpu:
+    """CPU time of each part, from now on."""
+
+    def __init__(self, parts: dict[str, int | None]) -> None:
+        self._parts = {name: psutil.Process(pid) for name, pid in parts.items() if pid}
+        self._before = {name: _cpu_s(process) for name, process in self._parts.items()}
+
+    def used(self) -> dict[str, float]:
+        return {name: _cpu_s(process) - self._before[name] for name, process in self._parts.items()}
+
+
+async def backlog(
+    stack: Stack,
+    folder: Path,
+    *,
+    delay_ms: float,
+    workspaces: int,
+    notes: int,
+    replicas: int,
+    limit_s: float,
+) -> Row:
+    """So many conversations are settled before delivery starts; how fast their notes come."""
+    with vendors(delay_ms) as answering:
+        world = World(stack, folder, answering.url)
+        try:
+            await world.prepare(workspaces)
+            async with world.settling() as settling:
+                await settling.settle_all(range(1, notes + 1), workspaces)
+            parts = await _start(world, stack, answering, replicas)
+            cpu, before = Cpu(parts), await _statements(world)
+            began = time.monotonic()
+            made = await _until(lambda: len(answering.figures()["made"]), notes, limit_s)
+            took = time.monotonic() - began
+            used, after = cpu.used(), await _statements(world)
+            figures = answering.figures()
+        finally:
+            world.close()
+        at = sorted(figures["made"].values())
+        first, last = (at[int(share * (len(at) - 1))] for share in COUNTED)
+        return {
+            "scenario": "backlog",
+            "delay_ms": delay_ms,
+            "workspaces": workspaces,
+            "notes": notes,
+            "replicas": replicas,
+            "made": made,
+            "doubled": figures["doubled"],
+            "took_s": took,
+            "notes_per_s": (COUNTED[1] - COUNTED[0]) * len(at) / (last - first),
+            "statements_per_note": (after - before) / made if before >= 0 else None,
+            "calls_per_note": figures["requests"] / made,
+            "cpu_ms_per_note": {name: 1000 * seconds / made for name, seconds in used.items()},
+        }
+
+
+async def idle(
+    stack: Stack, folder: Path, *, delay_ms: float, workspaces: int, per_s: float, seconds: float
+) -> Row:
+    """Conversations settled now and then; how long until each note is at the CRM."""
+    with vendors(delay_ms) as answering:
+        world = World(stack, folder, answering.url)
+        try:
+            await world.prepare(workspaces)
+            await _start(world, stack, answering, 1)
+            async with world.settling() as settling:
+                await _warm_up(settling, answering, workspaces)
+                settled = await _now_and_then(settling, workspaces, per_s, seconds)
+            await _until(lambda: len(answering.figures()["made"]), WARM_UP + len(settled), START_S)
+            made = answering.figures()["made"]
+        finally:
+            world.close()
+        waits = _waits(made, settled)
+        return {
+            "scenario": "idle",
+            "delay_ms": delay_ms,
+            "workspaces": workspaces,
+            "notes": len(waits),
+            "p50_s": quantile(waits, 0.5),
+            "p99_s": quantile(waits, 0.99),
+            "max_s": waits[-1],
+        }
+
+
+async def noise(
+    stack: Stack, folder: Path, *, kind: str, workspaces: int, per_s: float, seconds: float
+) -> Row:
+    """The others' time from settled to note, without and with one workspace that makes trouble.
+
+    Args:
+        stack: shared by all runs.
+        folder: for logs.
+        kind: `busy`: it has 50 times the load of the others; `slow`: as many, and its CRM account
+            answers after 30 s; `hung`: it never answers.
+        workspaces: the others.
+        per_s: settled per second, of all others together.
+        seconds: of each of the two halves.
+
+    """
+    sick = {"busy": (), "slow": ("--sick-ms", "30000"), "hung": ()}[kind]
+    who = () if kind == "busy" else ("--sick", workspace(workspaces))
+    with vendors(20, *who, *sick) as answering:
+        world = World(stack, folder, answering.url)
+        try:
+            await world.prepare(workspaces + 1)
+            await _start(world, stack, answering, 1)
+            async with world.settling() as settling:
+                await _warm_up(settling, answering, workspaces)
+                alone = await _now_and_then(settling, workspaces, per_s, seconds)
+                noisy = asyncio.create_task(
+                    _make_noise(settling, workspaces, 50 * per_s / workspaces)
+                )
+                await asyncio.sleep(2)
+                beside = await _now_and_then(settling, workspaces, per_s, seconds, 500_000)
+                noisy.cancel()
+            wanted = {**alone, **beside}
+            await _until(
+                lambda: len(wanted.keys() & answering.figures()["made"].keys()),
+                len(wanted),
+                START_S,
+            )
+            made = answering.figures()["made"]
+        finally:
+            world.close()
+    without, with_noise = _waits(made, alone), _waits(made, beside)
+    return {
+        "scenario": "noise",
+        "kind": kind,
+        "workspaces": workspaces,
+        "per_s": per_s,
+        "notes": len(wanted),
+        "p95_without_s": quantile(without, 0.95),
+        "p95_with_s": quantile(with_noise, 0.95),
+        "grown": quantile(with_noise, 0.95) / quantile(without, 0.95) - 1,
+    }
+
+
+async def _warm_up(settling: Settling, answering: Vendors, workspaces: int) -> None:
+    await settling.settle_all(range(1, WARM_UP + 1), workspaces)
+    await _until(lambda: len(answering.figures()["made"]), WARM_UP, START_S)
+
+
+async def _now_and_then(
+    settling: Settling, workspaces: int, per_s: float, seconds: float, first: int = 100_000
+) -> dict[str, float]:
+    """Settle one conversation after the other, at random; when each was, by its id."""
+    settled: dict[str, float] = {}
+    number, until = first, time.monotonic() + seconds
+    while time.monotonic() < until:
+        number += 1
+        settled[str(number)] = time.time()
+        await settling.settle(number, random.randrange(workspaces))
+        await asyncio.sleep(random.expovariate(per_s))
+    return settled
+
+
+async def _make_noise(settling: Settling, number: int, per_s: float) -> None:
+    conversation = 1_000_000
+    while True:
+        conversation += 1
+        await settling.settle(conversation, number)
+        await asyncio.sleep(1 / per_s)
+
+
+def _waits(made: dict[str, float], settled: dict[str, float]) -> list[float]:
+    return sorted(made[name] - at for name, at in settled.items())
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The smallest value that so large a share is not above."""
+    return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
+
+
+async def _start(
+    world: World, stack: Stack, answering: Vendors, replicas: int
+) -> dict[str, int | None]:
+    settings = world.start("settings", "settings")
+    internal = (await _addresses(settings))["internal"]
+    for number in range(replicas):
+        world.start(
+            "delivery",
+            f"delivery-{number}",
+            LULL_DELIVERY_SETTINGS_URL=internal,
+            LULL_DELIVERY_INSTANCE_ID=f"delivery-{number}",
+        )
+    for number in range(replicas):
+        await _addresses(world.services[f"delivery-{number}"])
+    parts: dict[str, int | None] = {name: one.pid for name, one in world.services.items()}
+    servers = {"kafka": stack.kafka_pid, "postgres": stack.postgres_pid}
+    return parts | {"vendors": answering.pid} | servers
+
+
+async def _addresses(process: Any) -> dict[str, str]:
+    async with asyncio.timeout(START_S):
+        while True:
+            found: dict[str, str] | None = process.addresses()
+            if found:
+                return found
+            await asyncio.sleep(0.05)
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    """With all its children; those that ended count as its own."""
+    total = 0.0
+    with suppress(psutil.NoSuchProcess):
+        times = process.cpu_times()
+        total += times.user + times.system + times.children_user + times.children_system
+        for child in process.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                total += sum(child.cpu_times()[:2])
+    return total
+
+
+async def _statements(world: World) -> float:
+    """Statements that delivery's database has run so far, where the server counts them; else -1."""
+    connection = await asyncpg.connect(world.stack.postgres_dsn)
+    try:
+        if not await connection.fetchval("SELECT to_regclass('pg_stat_statements') IS NOT NULL"):
+            return -1.0
+        calls = await connection.fetchval(
+            "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements s"
+            " JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = $1",
+            f"delivery_{world.name}",
+        )
+        return float(calls)
+    finally:
+        await connection.close()
+
+
+async def _until(count: Callable[[], int], wanted: int, limit_s: float) -> int:
+    until, found = time.monotonic() + limit_s, 0
+    while time.monotonic() < until:
+        found = await asyncio.to_thread(count)
+        if found >= wanted:
+            return found
+        await asyncio.sleep(LOOK_EVERY_S)
+    raise RuntimeError(f"{found} of {wanted} notes within {limit_s:.0f} s")

@@ -1,0 +1,135 @@
+"""RESULTS-delivery.md out of delivery.jsonl: the newest row of each kind of run."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def write(results: Path, into: Path) -> None:
+    rows = [json.loads(line) for line in results.read_text().splitlines()]
+    parts = [*_head(), *_backlog(rows), *_idle(rows), *_noise(rows)]
+    into.write_text("\n".join(parts) + "\n")
+
+
+def _head() -> Iterable[str]:
+    yield "# Delivery, measured\n"
+    yield (
+        "Made by `python -m bench.delivery table` from `delivery.jsonl`; what was measured how"
+        " stands in [README.md](README.md).\n"
+    )
+
+
+def _backlog(rows: Sequence[Row]) -> Iterable[str]:
+    measured = _newest(rows, "backlog", "delay_ms", "workspaces", "replicas", "notes")
+    if not measured:
+        return
+    yield "## Notes per second from a backlog\n"
+    yield _table(
+        [
+            "answers after",
+            "workspaces",
+            "replicas",
+            "notes/s",
+            "doubled",
+            "calls per note",
+            "statements per note",
+            "CPU per note: delivery",
+            "settings",
+            "Kafka",
+            "PostgreSQL",
+            "vendors",
+            "in all",
+        ],
+        (
+            [
+                f"{row['delay_ms']:.0f} ms",
+                f"{row['workspaces']:,}",
+                str(row["replicas"]),
+                f"{row['notes_per_s']:.0f}",
+                str(row["doubled"]),
+                f"{row['calls_per_note']:.1f}",
+                "–" if row["statements_per_note"] is None else f"{row['statements_per_note']:.2f}",
+                *(f"{cpu:.2f} ms" for cpu in _cpu(row)),
+            ]
+            for row in measured
+        ),
+    )
+    yield _origin(measured)
+
+
+def _cpu(row: Row) -> list[float]:
+    used = row["cpu_ms_per_note"]
+    ours = sum(value for name, value in used.items() if name.startswith("delivery"))
+    parts = [ours, *(used[name] for name in ("settings", "kafka", "postgres", "vendors"))]
+    return [*parts, sum(parts)]
+
+
+def _idle(rows: Sequence[Row]) -> Iterable[str]:
+    measured = _newest(rows, "idle", "delay_ms", "workspaces")
+    if not measured:
+        return
+    yield "## From settled to note, with nothing in the way\n"
+    yield _table(
+        ["answers after", "workspaces", "notes", "median", "p99", "longest"],
+        (
+            [
+                f"{row['delay_ms']:.0f} ms",
+                f"{row['workspaces']:,}",
+                str(row["notes"]),
+                *(f"{row[name]:.2f} s" for name in ("p50_s", "p99_s", "max_s")),
+            ]
+            for row in measured
+        ),
+    )
+    yield _origin(measured)
+
+
+def _noise(rows: Sequence[Row]) -> Iterable[str]:
+    measured = [row for row in rows if row["scenario"] == "noise"]
+    if not measured:
+        return
+    yield "## What one workspace does to the others\n"
+    yield (
+        "p95 from settled to note of 50 others, in one run without and with it: `busy` has 50"
+        " times the load of each, `slow` a CRM account that answers after 30 s, `hung` one that"
+        " never does.\n"
+    )
+    kinds = dict.fromkeys(row["kind"] for row in measured)
+    yield _table(
+        ["", "runs", "without (median)", "with (median)", "grown by (median)"],
+        (
+            [
+                kind,
+                str(len(runs := [row for row in measured if row["kind"] == kind])),
+                f"{median(row['p95_without_s'] for row in runs) * 1000:.0f} ms",
+                f"{median(row['p95_with_s'] for row in runs) * 1000:.0f} ms",
+                f"{median(row['grown'] for row in runs):+.0%}",
+            ]
+            for kind in kinds
+        ),
+    )
+    yield _origin(measured)
+
+
+def _newest(rows: Sequence[Row], scenario: str, *by: str) -> list[Row]:
+    newest = {tuple(row[name] for name in by): row for row in rows if row["scenario"] == scenario}
+    return [newest[place] for place in sorted(newest)]
+
+
+def _origin(rows: Sequence[Row]) -> str:
+    machines = "; ".join(sorted({row["machine"] for row in rows}))
+    commands = ", ".join(dict.fromkeys(f"`{row['command']}`" for row in rows))
+    loads = [row["load_average"] for row in rows]
+    return (
+        f"\n{machines}; load average {min(loads)} to {max(loads)} at the ends of the runs."
+        f" Made by {commands}.\n"
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] + ["--:"] * (len(head) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
