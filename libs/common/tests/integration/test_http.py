@@ -5,6 +5,8 @@ import gzip
 import socket
 import struct
 import time
+import tracemalloc
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -112,6 +114,36 @@ async def test_a_compressed_answer_is_read_and_its_limit_is_that_of_the_text(
     assert len(whole.content) == 1_000_000
     with pytest.raises(AnswerTooLarge):
         await calls.call("GET", url, AMPLE, headers={}, max_bytes=999_999)
+
+
+async def test_an_answer_that_cannot_be_unpacked_is_an_error(calls: Calls, serve_raw: Any) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _request_line(reader)
+        writer.write(_ok(b"no gzip at all", b"Content-Encoding: gzip\r\n"))
+        await writer.drain()
+
+    with pytest.raises(httpx.HTTPError):
+        await calls.call("GET", await serve_raw(answer), AMPLE, headers={})
+
+
+async def test_a_small_answer_that_unpacks_to_very_much_is_cut_and_never_held(
+    calls: Calls, serve_raw: Any
+) -> None:
+    zeros, packer = bytes(2**20), zlib.compressobj(9, wbits=31)
+    packed = b"".join(packer.compress(zeros) for _ in range(200)) + packer.flush()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _request_line(reader)
+        writer.write(_ok(packed, b"Content-Encoding: gzip\r\n"))
+        await writer.drain()
+
+    url = await serve_raw(answer)
+    tracemalloc.start()
+    with pytest.raises(AnswerTooLarge):
+        await calls.call("GET", url, AMPLE, headers={}, max_bytes=10**6)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 64 * 2**20
 
 
 async def test_an_answer_cut_off_is_an_error(calls: Calls, serve_raw: Any) -> None:

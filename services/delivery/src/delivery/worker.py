@@ -57,7 +57,7 @@ class Worker:
     _held: dict[str, Hold] = field(default_factory=dict)  # by workspace
     _all_held: Hold = field(default_factory=lambda: Hold(0.0, ""))
     _sizes: OrderedDict[str, float] = field(default_factory=OrderedDict)
-    _full: set[str] = field(default_factory=set)  # had no room left at the latest claim
+    _full: set[str] = field(default_factory=set)  # got all that there was room for
     _more: bool = True  # the latest claim may have left ready rows behind
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -93,8 +93,8 @@ class Worker:
         if free <= 0:
             self._more = True
             return 0
-        running = Counter(claim.row.key.workspace_id for claim in self._running.values())
-        taken = self._taken(running, free)
+        rooms = self._rooms(free)
+        taken = {space: self.share - left for space, left in rooms.items()}
         try:
             claims = await self.ledger.claim(self.crm, free, taken)
         except LedgerAway as error:
@@ -106,6 +106,11 @@ class Worker:
             task.add_done_callback(self._ended)
         _running_gauge.labels(self.crm).set(len(self._running))
         self._more = bool(claims)
+        got = Counter(claim.row.key.workspace_id for claim in claims)
+        newcomers = room(self.share, 0, free)
+        self._full = {
+            space for space in {*rooms, *got} if got[space] >= rooms.get(space, newcomers)
+        }
         return len(claims)
 
     def _free(self) -> int:
@@ -116,17 +121,16 @@ class Worker:
             return 1 - len(self._running)  # one row finds out whether the vendor is back
         return self.concurrency - len(self._running)
 
-    def _taken(self, running: Counter[str], free: int) -> dict[str, int]:
-        """What of its `share` each workspace has taken, as the ledger's claim counts."""
+    def _rooms(self, free: int) -> dict[str, int]:
+        """How many rows more of each workspace may be tried, where that is not `share`."""
         now = time.monotonic()
         self._held = {space: hold for space, hold in self._held.items() if hold.until > now}
         _held_gauge.labels(self.crm).set(len(self._held))
-        rooms = {
+        running = Counter(claim.row.key.workspace_id for claim in self._running.values())
+        return {
             space: room(self._sizes.get(space, self.share), running[space], free)
             for space in {*running, *self._sizes}
         } | dict.fromkeys(self._held, 0)
-        self._full = {space for space, left in rooms.items() if not left}
-        return {space: self.share - left for space, left in rooms.items()}
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         claim = self._running.pop(task)
