@@ -12,7 +12,7 @@ IMAGES := $(SERVICES) operator simulators demo
 PACKAGES := libs/common services/ingest services/debounce services/delivery services/settings \
             tools/cli tools/devstack tools/simulators tools/demo
 
-.PHONY: help install lock docs format lint types test test-faults check simulate bench-debounce bench-debounce-10m demo demo-kill up down images k8s-local clean
+.PHONY: bench-delivery help install lock docs format lint types test test-faults check simulate bench-debounce bench-debounce-10m demo demo-kill up down images k8s-local clean
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-19s %s\n", $$1, $$2}'
 
@@ -61,6 +61,12 @@ simulate: install ## A million seeded histories of debounce (hours; HISTORIES=20
 
 bench-debounce: install ## Debounce beside Kafka Streams and quixstreams (an hour on an idle machine; JDK 17 for Streams)
 	@$(BIN)/python -m bench.debounce.plan full
+
+bench-delivery: install ## Delivery from settled to note: throughput, time, what neighbours do to it (40 minutes on an idle machine)
+	@$(BIN)/python -m bench.delivery backlog
+	@$(BIN)/python -m bench.delivery idle --delays 100 --workspaces 100
+	@$(BIN)/python -m bench.delivery noise --seconds 20 --per-s 20
+	@$(BIN)/python -m bench.delivery table
 
 bench-debounce-10m: install ## The same at ten million updates (25 minutes more, 10 GB of disk)
 	@$(BIN)/python -m bench.debounce.plan 10m

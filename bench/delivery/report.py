@@ -64,7 +64,7 @@ def _backlog(rows: Sequence[Row]) -> Iterable[str]:
 def _cpu(row: Row) -> list[float]:
     used = row["cpu_ms_per_note"]
     ours = sum(value for name, value in used.items() if name.startswith("delivery"))
-    parts = [ours, *(used[name] for name in ("settings", "kafka", "postgres", "vendors"))]
+    parts = [ours, *(used.get(name, 0.0) for name in ("settings", "kafka", "postgres", "vendors"))]
     return [*parts, sum(parts)]
 
 
