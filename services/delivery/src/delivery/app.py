@@ -165,7 +165,7 @@ async def serve_delivery(config: DeliveryConfig) -> None:
             share=config.delivery_workspace_share,
             vendor=guards[name],
         )
-        delivery = Delivery(name, ledger, settings, settings.forget, worker.wake)
+        delivery = Delivery(name, ledger, settings, _forgetting(settings, worker), worker.wake)
         consumer = SettledConsumer(
             delivery,
             broker,
@@ -253,6 +253,14 @@ def _hearing(
     for name, guard in guards.items():
         guard.changed = partial(show, name)
     return heard
+
+
+def _forgetting(settings: HttpSettings, worker: Worker) -> Callable[[str], None]:
+    def forget(workspace_id: str) -> None:
+        settings.forget(workspace_id)
+        worker.forget(workspace_id)
+
+    return forget
 
 
 def _working(worker: Worker, health: Health) -> LoopBody:

@@ -64,6 +64,10 @@ class Worker:
     def wake(self) -> None:
         self._woken.set()
 
+    def forget(self, workspace_id: str) -> None:
+        """Its settings changed: it may lead to another account, which nothing holds back."""
+        self._held.pop(workspace_id, None)
+
     def held(self, workspace_id: str) -> tuple[str, float] | None:
         """Why rows of this workspace are not tried, for what was learnt from others; seconds."""
         now = time.monotonic()

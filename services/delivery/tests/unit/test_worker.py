@@ -136,6 +136,8 @@ async def test_a_workspace_whose_calls_are_held_back_is_not_tried_by_the_next_ro
     assert held is not None
     assert held[0] == "rate_limit.daily"
     assert rig.worker.held("well") is None
+    rig.worker.forget("held")  # its settings changed
+    assert rig.worker.held("held") is None
 
 
 async def test_a_limit_of_our_own_key_holds_every_workspace() -> None:

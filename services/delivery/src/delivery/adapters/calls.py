@@ -12,9 +12,9 @@ from typing import Any, Final
 import httpx
 from common import http
 
+from delivery.domain.backoff import RETRY_AFTER_MAX
 from delivery.ports import RetryLater, UnknownEnd
 
-RETRY_AFTER_CAP: Final = timedelta(hours=24)
 _SECONDS: Final = re.compile(r"\s*([0-9]{1,12})(\.[0-9]+)?\s*")
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
@@ -144,7 +144,7 @@ def whole_number(response: httpx.Response, header: str) -> int | None:
 
 
 def capped(wait: timedelta) -> timedelta:
-    return min(max(wait, timedelta(0)), RETRY_AFTER_CAP)
+    return min(max(wait, timedelta(0)), RETRY_AFTER_MAX)
 
 
 def _http_date(raw: str) -> datetime | None:
