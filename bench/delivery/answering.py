@@ -32,6 +32,8 @@ _RATES = (
     b"X-HubSpot-RateLimit-Interval-Milliseconds: 10000\r\n"
 )
 
+_OWNER = b'{"results":[{"id":"77","email":"sam@example.org","userId":9,"archived":false}]}'
+
 
 class Notes:
     def __init__(self) -> None:
@@ -120,6 +122,10 @@ class Answering(asyncio.Protocol):
             return _response(b"200 OK", _contact(found[1]))
         if found := _PERSON.match(url):
             return _response(b"200 OK", _person(found[1]), _RATES)
+        if url.startswith(b"/intercom/admins/"):
+            return _response(b"200 OK", b'{"type":"admin","id":"5001","email":"sam@example.org"}')
+        if url.startswith(b"/hubspot/crm/owners/2026-09"):
+            return _response(b"200 OK", _OWNER, _RATES)
         if url == b"/_figures":
             return _response(b"200 OK", self._notes.figures())
         return _response(b"404 Not Found", b'{"status":"error","category":"OBJECT_NOT_FOUND"}')
