@@ -30,7 +30,7 @@ from delivery.adapters.guard import VendorGuard
 from delivery.adapters.history import PostgresHistory
 from delivery.adapters.intercom import Intercom, conversation_link
 from delivery.adapters.outbox import Outbox
-from delivery.adapters.permits import Permits
+from delivery.adapters.permits import PATIENCE, Permits
 from delivery.adapters.postgres import STATEMENT_TIMEOUT_S, PostgresLedger, connected
 from delivery.adapters.replays import PostgresReplays
 from delivery.adapters.settings import HttpSettings
@@ -135,7 +135,8 @@ async def serve_delivery(config: DeliveryConfig) -> None:
     peers = {name: health.peer(name) for name in ("settings", "intercom", *crms)}
     for name in ("intercom", *crms):
         peers[name].missing("not called yet")
-    permits = Permits(pool)
+    # An attempt makes several calls, and its lease has to outlive them all.
+    permits = Permits(pool, min(PATIENCE, config.lease / 6))
     guards = {
         name: VendorGuard(name, crm.limits if crm else (), permits, random.random)
         for name, crm in {"intercom": None, **crms}.items()

@@ -22,7 +22,7 @@ _log = log.get(__name__)
 
 _AT_ONCE: Final = 500  # calls per transaction
 _SEEN_MAX: Final = 20_000  # buckets remembered, to know which headers say something new
-PATIENCE: Final = timedelta(seconds=10)  # longer turns are not waited for with a row in hand
+PATIENCE: Final = timedelta(seconds=10)
 
 _NEW = """
 INSERT INTO rate_limit (bucket) SELECT unnest($1::text[]) ORDER BY 1 ON CONFLICT DO NOTHING
@@ -55,8 +55,17 @@ class _Word:
 
 
 class Permits:
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    """What every call of this replica asks first.
+
+    Args:
+        pool: may be unable to connect; `take` then raises LedgerAway.
+        patience: a turn that is further off is not waited for with a row in hand.
+
+    """
+
+    def __init__(self, pool: asyncpg.Pool, patience: timedelta = PATIENCE) -> None:
         self._pool = pool
+        self._patience = patience
         self._seen: OrderedDict[str, Bucket] = OrderedDict()
         self._turns: Together[Sequence[Counted] | _Word, Granted | None] = Together(
             self._turn, expected=LedgerAway, at_once=_AT_ONCE
@@ -91,7 +100,7 @@ class Permits:
             now: datetime = max(record["at"] for record in records)
             for word in words:
                 buckets[word.key] = heed(buckets[word.key], word.limit, word.told, now)
-            buckets, permits = take(buckets, calls, now, PATIENCE)
+            buckets, permits = take(buckets, calls, now, self._patience)
             await connection.execute(_KEEP, *_columns(buckets))
         self._remember(buckets)
         granted = iter(Granted((permit.at - now).total_seconds(), permit) for permit in permits)
