@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 from delivery.adapters.crm.hubspot import HubSpot
-from delivery.adapters.crm.pipedrive import BUDGET_WAIT, Pipedrive
+from delivery.adapters.crm.pipedrive import Pipedrive
+from delivery.adapters.crm.pipedrive_limits import BUDGET_WAIT
 from delivery.domain.rates import Told
 
 
