@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from common.health import Health
 from delivery.domain.answer import Result, Wait
 from delivery.domain.row import Key, Known, Row, Waiting
 from delivery.ports import Claim
@@ -41,6 +40,7 @@ class Rig:
     most: Counter[str] = field(default_factory=Counter)
     ends: dict[str, asyncio.Future[Result]] = field(default_factory=dict)
     claims: int = 0
+    turns: int = 0
 
     def __post_init__(self) -> None:
         fakes: Any = (self, self)
@@ -80,10 +80,20 @@ class Rig:
             while not holds():  # noqa: ASYNC110 - the worker has a pace of its own
                 await asyncio.sleep(0.005)
 
+    def beat(self) -> None:
+        self.turns += 1
+
+    async def some_turns(self) -> None:
+        """The worker has looked for work several times."""
+        for _ in range(3):
+            turns = self.turns
+            self.worker.wake()
+            await self.until(lambda turns=turns: self.turns > turns)  # type: ignore[misc]
+
     async def work(self, *steps: Any) -> None:
         stop = asyncio.Event()
-        loop = Health("test").loop("worker")
-        working = asyncio.create_task(self.worker.run(stop, loop, timedelta(seconds=1)))
+        beats: Any = self
+        working = asyncio.create_task(self.worker.run(stop, beats, timedelta(seconds=1)))
         for step in steps:
             await step(self)
         stop.set()
@@ -126,9 +136,7 @@ async def test_a_workspace_whose_calls_are_held_back_is_not_tried_by_the_next_ro
     async def well_is_done(rig: Rig) -> None:
         await rig.until(lambda: rig.ready["well"] == 0)
         await rig.until(lambda: rig.worker.held("held") is not None)
-        claims = rig.claims
-        rig.worker.wake()
-        await rig.until(lambda: rig.claims > claims + 2)
+        await rig.some_turns()
 
     await rig.work(well_is_done)
     assert rig.ready["held"] >= 100 - SHARE
@@ -155,8 +163,7 @@ async def test_a_limit_of_our_own_key_holds_every_workspace() -> None:
         await rig.until(lambda: rig.worker.held("other") is not None)
         rig.ready["other"] = 5
         claims = rig.claims
-        rig.worker.wake()
-        await asyncio.sleep(0.05)
+        await rig.some_turns()
         assert rig.claims == claims
 
     await rig.work(nobody_is_tried)
@@ -167,15 +174,13 @@ async def test_while_the_vendors_circuit_is_open_nothing_is_claimed_and_then_one
     rig = Rig({"one": 10, "other": 10}, Vendor(waits_s=60, closed=False))
 
     async def one_probes(rig: Rig) -> None:
-        rig.worker.wake()
-        await asyncio.sleep(0.05)
+        await rig.some_turns()
         assert rig.claims == 0
         assert rig.worker.held("one") is not None
         rig.vendor.waits_s = 0
         rig.worker.wake()
         await rig.until(lambda: rig.running.total() == 1)
-        rig.worker.wake()
-        await asyncio.sleep(0.05)
+        await rig.some_turns()
         assert rig.running.total() == 1
         rig.vendor.closed = True
         rig.worker.wake()
