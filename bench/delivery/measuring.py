@@ -44,8 +44,9 @@ class Vendors:
             return found
 
     def close(self) -> None:
-        assert self._process.stdin is not None  # noqa: S101 - asked for
-        self._process.stdin.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None  # noqa: S101 - asked for
+            pipe.close()
         self._process.wait(20)
 
 
