@@ -159,9 +159,10 @@ class Worker:
         space, wait = claim.row.key.workspace_id, result.wait if result else None
         failed = wait is not None and wait.waiting in (Waiting.RETRY, Waiting.PAUSED)
         size = self._sizes.get(space, float(self.share))
-        size = size_after(
-            size, failed=failed, waited_s=waited_s.get(), was_full=space in self._full
-        )
+        if wait is None or failed:  # who waits for quiet has learnt nothing of the CRM
+            size = size_after(
+                size, failed=failed, waited_s=waited_s.get(), was_full=space in self._full
+            )
         if size != self.share:
             self._sizes[space] = size
             self._sizes.move_to_end(space)
