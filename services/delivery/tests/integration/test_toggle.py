@@ -68,9 +68,14 @@ async def test_off_with_many_in_flight_ends_them_off_and_on_again_delivers(
     ended_off = [t for t, outcome in zip(talks, outcomes, strict=True) if outcome == "sync_off"]
     again, still_off = ended_off[0], ended_off[1]
     await world.publish(still_off.event())
-    again.reply("<p>is anybody there?</p>")
-    await again.settle()
-    await again.outcome("delivered")
+
+    async def speaking_delivers() -> bool:
+        """Within a second delivery has heard of the switch; until then it may still say off."""
+        again.reply("<p>is anybody there?</p>")
+        await again.settle()
+        return bool((await again.outcome("delivered", "sync_off"))["outcome"] == "delivered")
+
+    await _until(speaking_delivers)
     (note,) = installed.notes(again)
     assert "Hello" in note["body"]
     assert "is anybody there?" in note["body"]

@@ -186,6 +186,7 @@ async def test_the_history_goes_on_where_it_was_when_the_replica_that_read_is_go
     killed = await database.fetch(
         "SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE l.locktype = 'advisory'"
         " AND l.granted AND l.objid = (7451100830003 & x'ffffffff'::bigint)::bigint::oid"
+        " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     )
     assert len(killed) == 1
     await reporter.outcome(world, SECOND, "delivered")
