@@ -160,7 +160,3 @@ class IntercomStore:
 
     def new_contact_id(self) -> str:
         return secrets.token_hex(12)
-
-    def find_conversation(self, workspace: str, conversation: str) -> Conversation | None:
-        known = self.workspaces.get(workspace)
-        return known.conversations.get(conversation) if known else None
