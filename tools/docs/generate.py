@@ -30,6 +30,7 @@ SHARED: Final[dict[str, type[BaseSettings]]] = {
     "Kafka": shared.KafkaConfig,
     "the quiet period": shared.QuietPeriodConfig,
     "the activity beside the note": shared.ActivityConfig,
+    "the inbox app": shared.ActionsConfig,
 }
 MARKER: Final = "Generated from the config classes by `make docs`; do not edit."
 

@@ -134,6 +134,17 @@ class ActivityConfig(Variables):
     )
 
 
+class ActionsConfig(Variables):
+    """What people do in a CRM from our inbox app: the card is ingest's, the deed delivery's."""
+
+    delivery_actions_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="ingest's credential at delivery for the inbox app's cards and actions; "
+        "without it the inbox app is switched off.",
+    )
+
+
 class QuietPeriodConfig(Variables):
     quiet_period_s: float = Field(
         900.0,

@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from common.catalog import CRMS
 from common.config import (
+    ActionsConfig,
     ActivityConfig,
     CommaSeparated,
     KafkaConfig,
@@ -24,7 +25,9 @@ class MigrationConfig(ServiceConfig):
     )
 
 
-class DeliveryConfig(MigrationConfig, KafkaConfig, QuietPeriodConfig, ActivityConfig):
+class DeliveryConfig(
+    MigrationConfig, KafkaConfig, QuietPeriodConfig, ActivityConfig, ActionsConfig
+):
     delivery_host: str = Field(
         "127.0.0.1", description="Address of delivery's internal API; keep it internal."
     )
