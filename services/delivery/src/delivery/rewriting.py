@@ -2,6 +2,7 @@
 
 from common.events import ConversationSettled, Trigger
 
+from delivery.domain.row import ONCE_MORE
 from delivery.working import Needs, Working
 
 
@@ -12,6 +13,6 @@ async def write_once_more(needs: Needs, working: Working, app: str) -> None:
         workspace_id=key.workspace_id,
         conversation_id=key.conversation_id,
         trigger=Trigger.REMOVED,
-        action_id=f"once-more.{working.claim.token}",
+        action_id=f"{ONCE_MORE}{working.claim.token}",
     )
     await needs.ledger.fold(key, event, (app,))

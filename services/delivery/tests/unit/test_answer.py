@@ -10,13 +10,14 @@ from common.updates import Update
 from delivery.domain.answer import Result, Verdict, Wait, finished, spread
 from delivery.domain.fold import fold
 from delivery.domain.ready import is_due, ready_at
-from delivery.domain.row import Key, Known, Request, Row, Waiting, Written
+from delivery.domain.row import ONCE_MORE, Key, Known, Request, Row, Waiting, Written
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SOON = NOW + timedelta(minutes=3)
 KEY = Key("wk1", "1", "hubspot", "42001")
+OWN = f"{ONCE_MORE}token"
 KNOWN = Known(person_id="501", note=Written("77", None, Update(NOW, 9)))
 
 
@@ -56,6 +57,22 @@ def test_of_one_apps_requests_the_newest_gets_the_verdict_and_the_others_are_sup
         Outcome.DELIVERED,
         Outcome.DELIVERED,
     ]
+
+
+def test_a_request_of_our_own_is_answered_and_told_to_nobody() -> None:
+    asked, own = request(1, Trigger.REMOVED), replace(request(2, Trigger.REMOVED), action_id=OWN)
+    found = spread([asked, own], Verdict(Outcome.UPDATED))
+    assert found[1].outcome == Outcome.UPDATED  # not superseded by what nobody hears of
+    after = finished(row(asked, own), Result(KNOWN, found), NOW)
+    assert after.requests == ()
+    assert [outcome.outcome for outcome in after.outcomes] == [Outcome.UPDATED]
+
+
+def test_what_a_request_of_our_own_wrote_still_has_to_be_told_to_those_who_ask() -> None:
+    waits, own = request(1, part=5), replace(request(2, Trigger.REMOVED), action_id=OWN)
+    written = Verdict(Outcome.UPDATED, through=Update(NOW, 9))
+    after = finished(row(waits, own), Result(KNOWN, {2: written}), NOW)
+    assert (after.requests, after.answered_through, after.outcomes) == ((waits,), None, ())
 
 
 def test_an_event_that_came_during_the_attempt_keeps_the_row_ready() -> None:

@@ -9,7 +9,7 @@ from common.events import ConversationSettled, CrmPerson, Trigger
 from common.outcomes import Outcome
 from common.updates import Update
 from delivery.domain.fold import SEEN_ACTIONS_MAX, fold, take_over, without
-from delivery.domain.row import Distrust, Key, Row
+from delivery.domain.row import ONCE_MORE, Distrust, Key, Row
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 KEY = Key("wk1", "1", "hubspot", "42001")
@@ -38,6 +38,14 @@ def test_a_first_event_raises_wanted_and_stands_open() -> None:
     assert (folded.row.wanted, folded.row.taken, folded.row.done) == (1, 0, 0)
     (request,) = folded.row.requests
     assert (request.number, request.trigger, request.update) == (1, Trigger.QUIET, said(1))
+
+
+def test_a_request_of_our_own_supersedes_its_like_alone_and_silently() -> None:
+    row = ROW
+    for name in ("act-1", f"{ONCE_MORE}a", f"{ONCE_MORE}b"):
+        row = fold(row, event(Trigger.REMOVED, action_id=name), HUBSPOT, NOW).row
+    assert [request.action_id for request in row.requests] == ["act-1", f"{ONCE_MORE}b"]
+    assert row.outcomes == ()
 
 
 @pytest.mark.parametrize("trigger", [Trigger.QUIET, Trigger.BACKFILL])

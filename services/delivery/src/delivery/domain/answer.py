@@ -49,8 +49,11 @@ def spread(requests: Iterable[Request], verdict: Verdict) -> dict[int, Verdict]:
     """One verdict for all: of each app's requests the newest gets it, and answers the others.
 
     A removal answers no other: what comes of the next one may be less than what was asked here.
+    Neither does a request of our own, which nobody hears of.
     """
-    asked = sorted(requests, key=lambda r: (r.trigger is not Trigger.REMOVED, r.number))
+    asked = sorted(
+        requests, key=lambda r: (not r.is_our_own, r.trigger is not Trigger.REMOVED, r.number)
+    )
     newest = {request.app: request.number for request in asked}.values()
     folded = replace(verdict, outcome=Outcome.SUPERSEDED, reason=None)
     return {r.number: verdict if r.number in newest else folded for r in asked}
@@ -61,6 +64,7 @@ def finished(row: Row, result: Result, now: datetime) -> Row:
     verdicts = _with_covered(row, result)
     ended = [request for request in row.requests if request.number in verdicts]
     open_requests = tuple(request for request in row.requests if request.number not in verdicts)
+    told = [request for request in ended if not request.is_our_own]
     known = replace(result.known, heal_at=_heal_at(row, result))
     known_row = replace(row, known=known)
     waits = _waits(row, result, answered=bool(ended), still_open=open_requests, now=now)
@@ -70,10 +74,10 @@ def finished(row: Row, result: Result, now: datetime) -> Row:
         requests=open_requests,
         done=row.done if _asked_before(open_requests, row.taken) else row.taken,
         leased=False,
-        answered_through=_through(row, ended, verdicts),
+        answered_through=_through(row, told, verdicts),
         outcomes=(
             *row.outcomes,
-            *(outcome_of(known_row, request, verdicts[request.number], now) for request in ended),
+            *(outcome_of(known_row, request, verdicts[request.number], now) for request in told),
         ),
     )
 
@@ -114,7 +118,8 @@ def _code(reason: str | None) -> str | None:
 def _with_covered(row: Row, result: Result) -> dict[int, Verdict]:
     """Whatever was announced and stands in the text just written is answered by it too."""
     verdicts = dict(result.verdicts)
-    throughs = [verdict.through for verdict in verdicts.values() if verdict.through]
+    own = {request.number for request in row.requests if request.is_our_own}
+    throughs = [v.through for number, v in verdicts.items() if v.through and number not in own]
     if not throughs:
         return verdicts
     written = max(throughs)

@@ -103,15 +103,20 @@ def _accept(row: Row, event: ConversationSettled, app: str, now: datetime) -> Ro
         requests=(*(old for old in row.requests if old not in replaced), request),
         outcomes=(
             *row.outcomes,
-            *(outcome_of(row, old, Verdict(Outcome.SUPERSEDED), now) for old in replaced),
+            *(
+                outcome_of(row, old, Verdict(Outcome.SUPERSEDED), now)
+                for old in replaced
+                if not old.is_our_own
+            ),
         ),
     )
 
 
 def asks_the_same(old: Request, new: Request) -> bool:
-    return (old.trigger, old.app, old.actor_id, old.person) == (
+    return (old.trigger, old.app, old.actor_id, old.person, old.is_our_own) == (
         new.trigger,
         new.app,
         new.actor_id,
         new.person,
+        new.is_our_own,
     )

@@ -9,6 +9,8 @@ from common.events import CrmPerson, DeliveryOutcome, Trigger
 from common.updates import Update
 
 Kind = Literal["note", "activity"]  # what we write
+# Action ids of our own requests begin so: to write once more, whatever stands in the CRM now.
+ONCE_MORE = "once-more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class Request:
     @property
     def waits_for_quiet(self) -> bool:
         return self.trigger in (Trigger.QUIET, Trigger.BACKFILL)
+
+    @property
+    def is_our_own(self) -> bool:
+        """Nobody outside asked, so nobody is told how it ends (promise 1 counts those asked)."""
+        return self.action_id is not None and self.action_id.startswith(ONCE_MORE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ class Judge:
         now: Callable[[], float],
         accepted: Callable[[], Counter[tuple[str, str]]],
         outcomes: Callable[[], Iterable[DeliveryOutcome]],
+        asks_itself: Callable[[str], bool],
     ) -> None:
         self.violations: list[str] = []
         self.creates = 0
@@ -77,6 +78,7 @@ class Judge:
         self._now = now
         self._accepted = accepted
         self._outcomes = outcomes
+        self._asks_itself = asks_itself
         self._looks: dict[Any, dict[str, tuple[float, Installation | None]]] = {}
         self._leases: dict[Any, float] = {}
         self._reads: dict[Any, Conversation] = {}
@@ -105,7 +107,7 @@ class Judge:
     def sends(self, kind: Kind, account: str, marker: Marker, *, create: bool) -> None:
         talk, what = marker.conversation_id, f"{'create' if create else 'update'} of {kind}"
         self.creates += create
-        hurried = self._open(talk, _HURRY)
+        hurried = self._open(talk, _HURRY) or self._asks_itself(talk)
         looks = self._looks.get(asyncio.current_task(), {}).values()
         fresh = [value for at, value in looks if self._now() - at <= LOOK_GOOD_FOR_S]
         there = [value for value in fresh if value is not None and value.crm_account == account]

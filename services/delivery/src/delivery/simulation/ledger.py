@@ -69,6 +69,15 @@ class Database:
         leased = stored.until is not None and stored.until > self.now()
         return stored, replace(stored.row, leased=leased, outcomes=(), distrust=self.distrust)
 
+    def asks_itself(self, conversation_id: str) -> bool:
+        """Whether a request of our own is open, which nobody hears of."""
+        return any(
+            request.is_our_own
+            for key, stored in self.rows.items()
+            if key.conversation_id == conversation_id
+            for request in stored.row.requests
+        )
+
     def put(self, stored: Stored, row: Row) -> None:
         self.outcomes += row.outcomes
         stored.row = replace(row, outcomes=())
@@ -77,7 +86,7 @@ class Database:
     def fold(self, key: Key, event: ConversationSettled, apps: tuple[str, ...]) -> Folded:
         stored, row = self.row(key)
         folded = fold(row, event, apps, self.now())
-        if folded.accepted:
+        if folded.accepted and not folded.row.requests[-1].is_our_own:
             self.accepted[key.conversation_id, event.trigger] += folded.accepted
             self.put(stored, folded.row)
             if not row.leased:

@@ -45,7 +45,10 @@ class Scene:
         self.weather = Weather()
         self.database = Database(loop.time)
         self.judge = Judge(
-            loop.time, lambda: self.database.accepted, lambda: self.database.outcomes
+            loop.time,
+            lambda: self.database.accepted,
+            lambda: self.database.outcomes,
+            lambda talk: self.database.asks_itself(talk),
         )
         self.accounts: dict[str, Account] = {}
         self.talks: dict[str, Talk] = {}

@@ -1,0 +1,1 @@
+"""Kills a process at every await point of an attempt; `tests/crashes/conftest.py` finds it."""

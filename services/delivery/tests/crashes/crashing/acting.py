@@ -1,0 +1,57 @@
+"""One history: what led to the attempt, the attempt and its end, and the rest."""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crashing.judging import Case
+from crashing.scenarios import Scenario
+from crashing.stage import Stage
+from crashing.tracing import Point
+from crashing.victim import Ordeal, undergo
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """To die: in this history, at this point."""
+
+    stage: Stage
+    scenario: Scenario
+    point: Point
+
+
+async def act(
+    stage: Stage, scenario: Scenario, fatal: Point | None, plant: str | None = None
+) -> tuple[Case, list[Point] | None]:
+    talk = await stage.installed.talk()
+    await scenario.prepare(stage, talk)
+    await stage.pass_time()
+    stage.new_creates()
+    points = await undergo(Ordeal(stage.wiring, stage.place, fatal, scenario.loses_row, plant))
+    created = stage.new_creates() > 0
+    unknown = points is None and created and (await stage.row(talk)).get("lease_token") is not None
+    await stage.rest()
+    return Case(scenario, talk, fatal, points is None, unknown), points
+
+
+async def act_all(stage: Stage, ways: Sequence[Way], plant: str | None = None) -> list[Case]:
+    return [(await act(stage, way.scenario, way.point, plant))[0] for way in ways]
+
+
+def choose(
+    ways: Sequence[Way], killed: Counter[str], chance: random.Random, *, each: int, in_all: int
+) -> list[Way]:
+    """So many of them that each place is died at `each` times, and `in_all` times altogether."""
+    by_place: dict[str, list[Way]] = {}
+    for way in ways:
+        by_place.setdefault(way.point.place, []).append(way)
+    chosen = list[Way]()
+    for place, there in by_place.items():
+        missing = each - killed[place]
+        while missing > 0:
+            some = chance.sample(there, min(missing, len(there)))
+            chosen += some
+            missing -= len(some)
+    more = in_all - len(chosen) - killed.total()
+    return chosen + chance.choices(ways, k=max(0, more))
