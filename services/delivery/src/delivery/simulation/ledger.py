@@ -86,8 +86,9 @@ class Database:
     def fold(self, key: Key, event: ConversationSettled, apps: tuple[str, ...]) -> Folded:
         stored, row = self.row(key)
         folded = fold(row, event, apps, self.now())
-        if folded.accepted and not folded.row.requests[-1].is_our_own:
-            self.accepted[key.conversation_id, event.trigger] += folded.accepted
+        if folded.accepted:
+            if not folded.row.requests[-1].is_our_own:
+                self.accepted[key.conversation_id, event.trigger] += folded.accepted
             self.put(stored, folded.row)
             if not row.leased:
                 stored.ready_at = ready_at(folded.row, self.now())
