@@ -13,8 +13,8 @@ from delivery.simulation.many import be_silent
 from devstack import ensure_database
 
 # The processes that are killed import the harness under its own name.
-if (_HERE := str(Path(__file__).parent)) not in sys.path:
-    sys.path.append(_HERE)
+if (_HARNESS := str(Path(__file__).parent / "harness")) not in sys.path:
+    sys.path.append(_HARNESS)
 
 from crashing.replica import Place, Wiring, replica
 from crashing.stage import Policy, Stage
@@ -27,7 +27,7 @@ BESIDE_EACH_OTHER = {"quick": 1, "faults": 2, "long": 2}
 
 @pytest.fixture(scope="session")
 async def stages(world: Any, postgres_dsn: str, size: str) -> AsyncIterator[list[Stage]]:
-    start_forking(_HERE)
+    start_forking(_HARNESS)
     name = f"crashes_{uuid.uuid4().hex[:12]}"
     dsn = ensure_database(postgres_dsn, name, "delivery_of_tests", "delivery")
     await schema.migrate(dsn)
