@@ -21,6 +21,7 @@ from delivery.healing import heal
 from delivery.judging import (
     begin,
     judge_by_conversation,
+    look_before_refusing,
     result_of,
     set_aside_unshown,
     wait_after,
@@ -171,6 +172,7 @@ class Attempts:
             raise Ended(Outcome.UP_TO_DATE)
         intercom, conversation = await self._conversation(working)
         set_aside_unshown(working, conversation, self.needs.limits.look_again_after)
+        await look_before_refusing(self.needs, working, conversation)
         judge_by_conversation(working, conversation, self.needs.limits.quiet_period)
         if not working.left:
             raise NobodyLeft

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from common import log
 from common.catalog import App, apps_of
-from common.events import ConversationSettled, SettingsChanged
+from common.events import ConversationSettled, SettingsChanged, Trigger
 from prometheus_client import Counter
 
 from delivery.domain.row import Key
@@ -48,7 +48,12 @@ class Delivery:
         """
         asked: dict[str, list[str]] = {}
         for app in self._meant(event):
-            installation = await self.settings.installation(event.workspace_id, app.key)
+            look, space = self.settings.installation, event.workspace_id
+            installation = await look(space, app.key)
+            if installation is None and event.trigger is not Trigger.QUIET:
+                # It may be a minute old. What is quiet by now was said before such a minute, and
+                # so before an installation of which that look did not know yet (R7).
+                installation = await look(space, app.key, fresh=True)
             if installation is None:
                 _not_installed.labels(app.key).inc()
             else:

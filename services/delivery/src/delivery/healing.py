@@ -40,36 +40,62 @@ async def heal(needs: Needs, working: Working) -> None:
     """Look the row's persons over; what cannot be done now is done ten minutes later."""
     known = working.known
     try:
-        app, access = await _way_in(needs, working)
-        if app is None or access is None:
+        found = await _through_any(needs, working)
+        if found is None:
             # It may come back, and then nobody else would look.
             known = replace(known, heal_at=working.now() + _NOT_CONNECTED_PAUSE)
         else:
-            persons = await _persons(needs, working, access, known)
-            for kind in _KINDS if needs.crm.has_activity else _KINDS[:1]:
-                for period in periods_to_look_at(known, kind):
-                    known = await _heal(needs, working, access, known, kind, persons, period)
-            if known.heal_text:
-                await write_once_more(needs, working, app)
-            known = replace(known, heal_periods=(), heal_persons=(), heal_text=False)
+            known = replace(found, heal_periods=(), heal_persons=(), heal_text=False)
     except (LedgerAway, RetryLater, TokenRejected, ReconnectNeeded, GiveUp, Gone) as error:
         _log.warning("delivery.healing_postponed", error=type(error).__name__)
         known = replace(working.known, heal_at=working.now() + needs.limits.heal_after)
     working.healed_at, working.known = working.known.heal_at, known
 
 
-async def _way_in(needs: Needs, working: Working) -> tuple[str | None, CrmAccess | None]:
-    """An app that is connected to this very account, and its access."""
-    key = working.row.key
+async def _through_any(needs: Needs, working: Working) -> Known | None:
+    """By the first app whose connection works; None: none leads to this very account."""
+    key, refused = working.row.key, None
     for app in apps_of(key.crm):
         installation = await needs.settings.installation(key.workspace_id, app.key)
-        if installation is not None and installation.crm_account == key.crm_account:
-            access = await needs.settings.crm_access(key.workspace_id, app.key)
-            # What is held of the installation may be older: ids of one account mean other records,
-            # or none, in another.
-            if access.account_id == key.crm_account:
-                return app.key, access
-    return None, None
+        if installation is None or installation.crm_account != key.crm_account:
+            continue
+        try:
+            found = await _through(needs, working, app.key)
+        except ReconnectNeeded as error:
+            refused = refused or error
+        else:
+            if found is not None:
+                return found
+    if refused is not None:
+        raise refused
+    return None
+
+
+async def _through(needs: Needs, working: Working, app: str) -> Known | None:
+    key, rejected = working.row.key, None
+    while True:
+        access = await needs.settings.crm_access(key.workspace_id, app, rejected=rejected)
+        # What is held of the installation may be older: ids of one account mean other records, or
+        # none, in another.
+        if access.account_id != key.crm_account:
+            return None
+        try:
+            return await _look_over(needs, working, app, access)
+        except TokenRejected:
+            if rejected is not None:
+                raise ReconnectNeeded("crm_token_rejected") from None
+            rejected = access.access_token
+
+
+async def _look_over(needs: Needs, working: Working, app: str, access: CrmAccess) -> Known:
+    known = working.known
+    persons = await _persons(needs, working, access, known)
+    for kind in _KINDS if needs.crm.has_activity else _KINDS[:1]:
+        for period in periods_to_look_at(known, kind):
+            known = await _heal(needs, working, access, known, kind, persons, period)
+    if known.heal_text:
+        await write_once_more(needs, working, app)
+    return known
 
 
 async def _persons(needs: Needs, working: Working, access: CrmAccess, known: Known) -> list[str]:

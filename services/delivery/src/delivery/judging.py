@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from common.catalog import apps_of
 from common.eligibility import Installation, refused_by_conversation, refused_by_settings
+from common.outcomes import Outcome
 
 from delivery.domain.answer import Result, Verdict, Wait, spread
 from delivery.domain.backoff import next_try
@@ -22,6 +23,9 @@ async def begin(needs: Needs, working: Working) -> None:
     key, asking = working.row.key, {request.app for request in working.left}
     for app in sorted(asking | {app.key for app in apps_of(key.crm)}):
         installation = await needs.settings.installation(key.workspace_id, app)
+        if app in asking and _refuses(working, app, installation):
+            # That look may be a minute old, and a refusal is for good.
+            installation = await needs.settings.installation(key.workspace_id, app, fresh=True)
         if app in asking:
             _judge_by_settings(working, app, installation)
         elif installation is not None and installation.crm_account == key.crm_account:
@@ -47,6 +51,11 @@ async def look_again(needs: Needs, working: Working) -> float:
     return looked_at
 
 
+def _refuses(working: Working, app: str, installation: Installation | None) -> bool:
+    asked = (request for request in working.left if request.app == app)
+    return any(refused_by_settings(request.trigger, installation) for request in asked)
+
+
 def _judge_by_settings(working: Working, app: str, installation: Installation | None) -> None:
     for request in [request for request in working.left if request.app == app]:
         refused = refused_by_settings(request.trigger, installation)
@@ -57,6 +66,19 @@ def _judge_by_settings(working: Working, app: str, installation: Installation | 
     if installation.crm_account != working.row.key.crm_account:
         raise AccountChanged(app, installation.crm_account)
     working.installations[app] = installation
+
+
+async def look_before_refusing(needs: Needs, working: Working, conversation: Conversation) -> None:
+    """Whoever would be refused for what is held of settings is judged by what it says now."""
+    facts, refusing = conversation.facts(), set[str]()
+    for request in working.left:
+        installation = working.installations[request.app]
+        refused = refused_by_conversation(request.trigger, installation, facts, request.actor_id)
+        if refused not in (None, Outcome.NOBODY_SPOKE):  # which is no matter of settings
+            refusing.add(request.app)
+    for app in sorted(refusing):
+        now = await needs.settings.installation(working.row.key.workspace_id, app, fresh=True)
+        _judge_by_settings(working, app, now)
 
 
 def judge_by_conversation(

@@ -850,3 +850,33 @@ async def test_an_attempt_that_lost_its_row_undoes_nothing_in_another_account() 
     world.when["create_note"] = lost
     assert await world.attempt() is None
     assert "77" in world.notes
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        None,
+        INSTALLATION.model_copy(update={"transcript_sync": False}),
+        INSTALLATION.model_copy(update={"installed_at": NOW}),
+        INSTALLATION.model_copy(update={"active_app_users": frozenset[str]()}),
+    ],
+    ids=["not installed", "off", "installed later", "nobody uses it"],
+)
+async def test_nobody_is_refused_for_what_settings_said_a_minute_ago(
+    held: Installation | None,
+) -> None:
+    world = asked()
+    world.installation = held
+    world.when["look"] = lambda: setattr(world, "installation", INSTALLATION)
+    await world.attempt()
+    assert world.outcomes() == [Outcome.DELIVERED]
+    assert world.log.count("look") == 2  # before refusing, and before the write
+
+
+async def test_where_nobody_spoke_settings_need_not_be_asked_again() -> None:
+    world = asked()
+    world.row = replace(world.row, requests=(replace(world.row.requests[0], update=None),))
+    world.conversation = replace(talk(), messages=())
+    await world.attempt()
+    assert world.outcomes() == [Outcome.NOBODY_SPOKE]
+    assert "look" not in world.log

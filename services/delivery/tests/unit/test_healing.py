@@ -1,15 +1,17 @@
 """Healing finds late second notes wherever they may be, and knows which one to keep."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from common.catalog import apps_of
 from delivery.domain.backoff import Schedule
 from delivery.domain.note import Marker, StoredNote
 from delivery.domain.row import Key, Known, Written
 from delivery.healing import heal
-from delivery.ports import CrmAccess, PersonState
+from delivery.ports import CrmAccess, PersonState, ReconnectNeeded, TokenRejected
 from delivery.working import Limits
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -27,12 +29,18 @@ class World:
         self.activities = dict(activities)
         self.found_by_address: list[str] = []
         self.leads_to = "42001"  # the connection, whatever is still held of the installation
+        self.name = "pipedrive"
+        self.dead: set[str] = set()  # apps whose connection is to be made anew
+        self.refused: set[str] = set()  # tokens
 
     async def installation(self, *_: str) -> Any:
         return SimpleNamespace(crm_account="42001")
 
-    async def crm_access(self, *_: str) -> CrmAccess:
-        return CrmAccess("t", "https://crm", self.leads_to, "9", NOW)
+    async def crm_access(self, _: str, app: str, *, rejected: str | None = None) -> CrmAccess:
+        if app in self.dead:
+            raise ReconnectNeeded("reconnect_needed")
+        token = f"{app}'s newer" if rejected else f"{app}'s"
+        return CrmAccess(token, "https://crm", self.leads_to, "9", NOW)
 
     async def intercom_access(self, *_: str) -> None:
         pass
@@ -50,7 +58,9 @@ class World:
         alive = person_id in {*self.notes.values(), *self.activities.values()}
         return PersonState(person_id) if alive else None
 
-    async def note(self, _: CrmAccess, id_: str, __: timedelta) -> StoredNote | None:
+    async def note(self, access: CrmAccess, id_: str, __: timedelta) -> StoredNote | None:
+        if access.access_token in self.refused:
+            raise TokenRejected("http_401")
         return _stored(id_, self.notes[id_]) if id_ in self.notes else None
 
     async def activity(self, _: CrmAccess, id_: str, __: timedelta) -> StoredNote | None:
@@ -71,7 +81,7 @@ class World:
     async def heal(self, known: Known) -> Known:
         limits = Limits(timedelta(minutes=15), timedelta(seconds=20), Schedule())
         needs: Any = SimpleNamespace(settings=self, intercom=self, crm=self, limits=limits)
-        row = SimpleNamespace(key=KEY, distrust=None)
+        row = SimpleNamespace(key=replace(KEY, crm=self.name), distrust=None)
         working: Any = SimpleNamespace(
             known=known, row=row, left=[], now=lambda: NOW, healed_at=None
         )
@@ -116,3 +126,24 @@ async def test_nothing_is_touched_in_another_account_that_the_connection_leads_t
     healed = await world.heal(Known("501", Written("77", None, None)))
     assert set(world.notes) == {"66", "77"}
     assert healed.heal_at == NOW + timedelta(hours=1)
+
+
+async def test_of_several_apps_on_the_account_one_whose_connection_works_heals() -> None:
+    first, *others = (app.key for app in apps_of("dynamics365"))
+    known = Known("501", Written("77", None, None))
+    for dead, refused in [({first}, set[str]()), (set(), {f"{first}'s", f"{first}'s newer"})]:
+        world = World({"66": "501", "77": "501"}, {})
+        world.name, world.dead, world.refused = "dynamics365", dead, refused
+        healed = await world.heal(known)
+        assert (set(world.notes), healed.heal_at) == ({"77"}, None)
+    world.dead |= {first, *others}
+    world.notes["66"] = "501"
+    healed = await world.heal(known)
+    assert (set(world.notes), healed.heal_at) == ({"66", "77"}, NOW + timedelta(minutes=10))
+
+
+async def test_a_token_that_was_just_refused_is_asked_for_anew() -> None:
+    world = World({"66": "501", "77": "501"}, {})
+    world.refused = {"pipedrive's"}
+    await world.heal(Known("501", Written("77", None, None)))
+    assert set(world.notes) == {"77"}
