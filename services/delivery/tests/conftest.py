@@ -30,6 +30,7 @@ from simulators.testing import RunningSimulators, run_simulators
 OPERATOR_TOKEN = "operator-token-of-the-tests"
 CALLER_TOKEN = "delivery-token-of-the-tests"
 REPLAY_TOKEN = "replay-token-of-the-tests"
+ACTIONS_TOKEN = "actions-token-of-the-tests"
 CANARY = "xylophone-canary-7391"
 QUIET_S = 1
 
@@ -174,6 +175,7 @@ async def delivery_env(
         "LULL_DELIVERY_SETTINGS_URL": settings_service.addresses["internal"],
         "LULL_DELIVERY_SETTINGS_TOKEN": CALLER_TOKEN,
         "LULL_DELIVERY_OPERATOR_TOKEN": REPLAY_TOKEN,
+        "LULL_DELIVERY_ACTIONS_TOKEN": ACTIONS_TOKEN,
         "LULL_DELIVERY_PORT": "0",
         "LULL_DELIVERY_HEALTH_PORT": "0",
         "LULL_DELIVERY_CALL_DEADLINE_S": "2",
@@ -203,16 +205,27 @@ class Installed:
     def crm(self) -> str:
         return APPS[self.app].crm
 
-    async def customer(self, **person: Any) -> dict[str, Any]:
-        """A contact in Intercom, and the person with the same address in the CRM."""
+    def contact(self) -> dict[str, Any]:
+        """Somebody in Intercom whom the CRM does not know."""
         unique = uuid.uuid4().hex[:12]
         email = f"ada-{unique}@example.com"
         contact: dict[str, Any] = self.world.control.add_contact(
             self.workspace, id=f"67a{unique:0>21}", role="user", name="Ada", email=email
         )
-        self.world.control.add_person(
+        return contact
+
+    def person(self, contact: dict[str, Any], **person: Any) -> str:
+        """The person with the contact's address in the CRM."""
+        email = contact["email"]
+        added = self.world.control.add_person(
             self.crm, self.account, name="Ada Example", email=email, **person
         )
+        return str(added["id"])
+
+    async def customer(self, **person: Any) -> dict[str, Any]:
+        """A contact in Intercom, and the person with the same address in the CRM."""
+        contact = self.contact()
+        self.person(contact, **person)
         return contact
 
     def conversation(self, contact: dict[str, Any], **rest: Any) -> "Talk":
@@ -232,6 +245,11 @@ class Installed:
 
     def notes(self, talk: "Talk", *, deleted: bool = False) -> list[dict[str, Any]]:
         return _about(talk, self.world.control.notes(self.crm, self.account, deleted=deleted))
+
+    def transcripts(self, talk: "Talk") -> list[dict[str, Any]]:
+        """Those notes that are of the conversation itself, not a teammate's own."""
+        marker = f"[lull {self.workspace}/{talk.id}]"
+        return [note for note in self.notes(talk) if marker in note["body"]]
 
     def activities(self, talk: "Talk") -> list[dict[str, Any]]:
         return _about(talk, self.world.control.activities(self.crm, self.account))
@@ -294,6 +312,45 @@ class Talk:
             assert found["outcome"] in wanted, found
         return found
 
+    async def press(self, kind: str, form: Any = None, **rest: Any) -> dict[str, Any]:
+        """One press of a button in the inbox; what it answers, its status among it."""
+        installed = self.installed
+        body = {
+            "action_id": f"act-{uuid.uuid4().hex}",
+            "workspace_id": installed.workspace,
+            "conversation_id": self.id,
+            "app": installed.app,
+            "actor_id": installed.admin,
+            "kind": kind,
+            "form": form or {},
+            "wait_ms": 10_000,
+        }
+        answer = await installed.world.inbox("POST", "/v1/actions", body | rest)
+        return dict(answer.json()) | {"http": answer.status_code}
+
+    async def pressed(self, action_id: str) -> dict[str, Any]:
+        """How that action stands."""
+        path = f"/v1/actions/{self.installed.workspace}/{self.id}/{action_id}"
+        answer = await self.installed.world.inbox("GET", path)
+        return dict(answer.json()) | {"http": answer.status_code}
+
+    async def card(self, contact: dict[str, Any], **rest: Any) -> dict[str, Any]:
+        """What the inbox's card shows of this one app."""
+        installed = self.installed
+        addresses = [contact["email"]] if contact.get("email") else []
+        body = {
+            "workspace_id": installed.workspace,
+            "conversation_id": self.id,
+            "actor_id": installed.admin,
+            "contact": {"id": contact["id"], "emails": addresses, "phones": []},
+            "apps": [installed.app],
+            "wait_ms": 5_000,
+        }
+        answer = await installed.world.inbox("POST", "/v1/cards", body | rest)
+        assert answer.status_code == 200, answer.text
+        (entry,) = answer.json()["apps"]
+        return dict(entry)
+
     async def explained(self) -> Any:
         """What the API says, once there is something."""
         world = self.installed.world
@@ -327,6 +384,16 @@ class World:
             f"{self.settings.addresses['public']}{path}",
             json=body,
             headers={"Authorization": f"Bearer {OPERATOR_TOKEN}"},
+        )
+
+    async def inbox(
+        self, method: str, path: str, body: Any = None, token: str = ACTIONS_TOKEN
+    ) -> httpx.Response:
+        return await self.client.request(
+            method,
+            f"{self.delivery.addresses['api']}{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {token}"},
         )
 
     async def publish(self, event: ConversationSettled, times: int = 1) -> None:

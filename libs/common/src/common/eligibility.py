@@ -29,6 +29,7 @@ class Installation(BaseModel):
     installed_at: datetime
     transcript_sync: bool  # the toggle of R12
     active_app_users: frozenset[str]  # Intercom teammate ids: listed, not paused, still a teammate
+    paused_app_users: frozenset[str] = frozenset()  # listed, but not active: told why they are not
     all_conversations: bool  # the option that waives R8's app user
     note_policy: Literal["update", "new"]
     time_zone: str  # IANA name

@@ -41,6 +41,16 @@ def problem(status: int, title: str) -> Response:
     )
 
 
+async def read_body(request: Request, max_bytes: int) -> bytes | None:
+    """The whole of it; None where it is longer."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            return None
+    return bytes(body)
+
+
 def delivery_api(history: History, more: Sequence[BaseRoute] = ()) -> Starlette:
     """The internal API; ids and times only, so it asks for no credential on its own network.
 

@@ -24,7 +24,9 @@ from common.service import Listener, run, serve
 from common.topics import CONVERSATION_SETTLED, DELIVERY_OUTCOME, SETTINGS_CHANGED
 from faststream.kafka import KafkaBroker
 
+from delivery.acting import Actions
 from delivery.adapters import schema
+from delivery.adapters.actions import PostgresActions
 from delivery.adapters.crm import crm_for
 from delivery.adapters.guard import VendorGuard
 from delivery.adapters.history import PostgresHistory
@@ -36,9 +38,12 @@ from delivery.adapters.replays import PostgresReplays
 from delivery.adapters.settings import HttpSettings
 from delivery.api import delivery_api
 from delivery.attempt import Attempts
+from delivery.cards import Cards
+from delivery.carrying_out import Acting
 from delivery.config import DeliveryConfig, MigrationConfig
 from delivery.domain.backoff import Schedule
 from delivery.handlers import Delivery
+from delivery.inbox_api import inbox_routes
 from delivery.owners import Owners
 from delivery.ports import LedgerAway
 from delivery.previewing import Previews, preview_route
@@ -131,6 +136,7 @@ async def serve_delivery(config: DeliveryConfig) -> None:
     consumers: list[SettledConsumer] = []
     deliveries: list[Delivery] = []
     previewed: dict[str, Needs] = {}
+    acting: dict[str, Acting] = {}
     crms = {name: crm_for(name, config) for name in config.delivery_crms}
     peers = {name: health.peer(name) for name in ("settings", "intercom", *crms)}
     for name in ("intercom", *crms):
@@ -166,6 +172,7 @@ async def serve_delivery(config: DeliveryConfig) -> None:
             share=config.delivery_workspace_share,
             vendor=guards[name],
         )
+        acting[name] = Acting(needs, crm, worker.wake)
         delivery = Delivery(name, ledger, settings, _forgetting(settings, worker), worker.wake)
         consumer = SettledConsumer(
             delivery,
@@ -188,6 +195,8 @@ async def serve_delivery(config: DeliveryConfig) -> None:
     loops["kafka"] = _consuming(broker, consumers, config, topics, kafka, connected)
     loops["outbox"] = _relaying(outbox, health, connected)
     loops["schema"] = _schema_watch(pool, postgres)
+    actions = Actions(acting, PostgresActions(pool))
+    loops["actions"] = lambda stop: actions.drain(stop, DRAIN_FOR)
     loops["settings"] = _settings_watch(settings_client, peers["settings"])
 
     async def close() -> None:
@@ -204,7 +213,9 @@ async def serve_delivery(config: DeliveryConfig) -> None:
 
     previews = preview_route(Previews(previewed), config.delivery_preview_token)
     replays = replay_route(PostgresReplays(pool), config.delivery_operator_token)
-    api = delivery_api(PostgresHistory(pool, held), [previews, replays])
+    history = PostgresHistory(pool, held)
+    inbox = inbox_routes(Cards(acting, history), actions, config.delivery_actions_token)
+    api = delivery_api(history, [previews, replays, *inbox])
     listeners = [
         Listener("api", api, config.delivery_host, config.delivery_port),
         Listener("health", health.app(), config.health_host, config.delivery_health_port),

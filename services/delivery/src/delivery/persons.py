@@ -9,7 +9,7 @@ from common.outcomes import Outcome
 
 from delivery.domain.conversation import Conversation
 from delivery.ports import CrmAccess, Gone, IntercomAccess, RetryLater, TokenRejected
-from delivery.working import Ended, Needs, Working
+from delivery.working import Ended, Limits, Needs, Working
 
 
 @dataclass(slots=True)
@@ -84,8 +84,14 @@ class Persons:
         ids = await self.candidates()
         if not ids:
             raise Ended(Outcome.NO_PERSON)
-        if len(ids) == 1:
-            return ids[0]
-        if self.needs.limits.several_persons == "none":
+        chosen = chosen_of(ids, self.needs.limits)
+        if chosen is None:
             raise Ended(Outcome.SEVERAL_PERSONS)
-        return min(ids, key=lambda person_id: (len(person_id), person_id))
+        return chosen
+
+
+def chosen_of(ids: Sequence[str], limits: Limits) -> str | None:
+    """Which of these persons it is; None where there is no telling."""
+    if len(ids) > 1 and limits.several_persons == "none":
+        return None
+    return min(ids, key=lambda person_id: (len(person_id), person_id))

@@ -38,6 +38,7 @@ from delivery.ports import (
     RetryLater,
     TokenRejected,
 )
+from delivery.reaching import reach
 from delivery.working import Ended, Needs, Working
 
 _log = log.get(__name__)
@@ -106,16 +107,12 @@ class Previews:
         intercom: IntercomAccess,
         conversation: Conversation,
     ) -> str:
-        workspace_id, app = installation.workspace_id, installation.app
-        access = await needs.settings.crm_access(workspace_id, app)
-        try:
-            return await _find(needs, installation, access, intercom, conversation)
-        except TokenRejected:
-            again = await needs.settings.crm_access(workspace_id, app, rejected=access.access_token)
-        try:
-            return await _find(needs, installation, again, intercom, conversation)
-        except TokenRejected:
-            raise ReconnectNeeded("crm_token_rejected") from None
+        return await reach(
+            needs.settings,
+            installation.workspace_id,
+            installation.app,
+            lambda access: _find(needs, installation, access, intercom, conversation),
+        )
 
 
 async def _find(

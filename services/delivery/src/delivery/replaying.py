@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from delivery.api import problem
+from delivery.api import problem, read_body
 from delivery.domain.selection import REPLAYABLE, UNWRITTEN, Selection
 from delivery.ports import LedgerAway, Replayed
 
@@ -101,7 +101,7 @@ def replay_route(replays: Replays, operator_token: SecretStr | None) -> Route:
         wanted = f"Bearer {operator_token.get_secret_value()}"
         if not hmac.compare_digest(given.encode(), wanted.encode()):
             return problem(401, "the operator's token is needed: Authorization: Bearer ...")
-        body = await _body(request)
+        body = await read_body(request, _BODY_MAX_BYTES)
         if body is None:
             return problem(413, f"more than {_BODY_MAX_BYTES} bytes")
         try:
@@ -140,15 +140,6 @@ def replay_route(replays: Replays, operator_token: SecretStr | None) -> Route:
         }
 
     return Route(PATH, replay, methods=["POST"])
-
-
-async def _body(request: Request) -> bytes | None:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_MAX_BYTES:
-            return None
-    return bytes(body)
 
 
 def _faults(error: ValidationError) -> str:

@@ -76,6 +76,7 @@ async def test_only_listed_users_who_are_not_paused_are_active(
     assert (await replicas[0].operator("PUT", path, {"users": users})).status_code == 200
     found = (await replicas[1].ask("GET", f"/installations/{made.workspace}/hubspot")).json()
     assert sorted(found["active_app_users"]) == ["5001", "5003"]
+    assert found["paused_app_users"] == ["5002"]
     again = await replicas[0].operator("PUT", path, {"users": users[::-1]})
     assert again.json()["version"] == found["version"] == 2
     await changes.of(made.workspace, "hubspot", version=2)

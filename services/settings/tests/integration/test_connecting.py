@@ -91,6 +91,7 @@ async def test_connecting_an_app_installs_it_switched_off_with_the_installer_as_
         "version": 1,
         "transcript_sync": False,
         "active_app_users": [made.admin],
+        "paused_app_users": [],
         "all_conversations": False,
         "note_policy": "update",
         "time_zone": "Europe/Vienna",

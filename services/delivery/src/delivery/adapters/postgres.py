@@ -41,7 +41,7 @@ _SAVE = many.save()
 
 
 @dataclass(frozen=True, slots=True)
-class _Fold:
+class Fold:
     key: Key
     event: ConversationSettled
     apps: tuple[str, ...]
@@ -71,26 +71,11 @@ class PostgresLedger:
         self._finishes = Together(self._finish_all, expected=LedgerAway)
 
     async def fold(self, key: Key, event: ConversationSettled, apps: tuple[str, ...]) -> Folded:
-        return await self._folds(_Fold(key, event, apps))
+        return await self._folds(Fold(key, event, apps))
 
-    async def _fold_all(self, asked: Sequence[_Fold]) -> Sequence[Folded | Exception]:
+    async def _fold_all(self, asked: Sequence[Fold]) -> Sequence[Folded | Exception]:
         async with self._transaction() as connection:
-            keys = list(dict.fromkeys(fold.key for fold in asked))
-            records = await _locked_or_new(connection, keys)
-            rows = {key: row_of(record) for key, record in records.items()}
-            answers: list[Folded | Exception] = []
-            changed: dict[Key, None] = {}
-            for one in asked:
-                row = rows[one.key]
-                folded = fold(row, one.event, one.apps, records[one.key]["at"])
-                answers.append(folded)
-                if folded.accepted:
-                    rows[one.key] = folded.row
-                    changed[one.key] = None
-            await update_rows(
-                connection, [_folded_columns(records[key], rows[key]) for key in changed]
-            )
-        return answers
+            return await fold_all(connection, asked)
 
     async def claim(self, crm: str, limit: int, running: dict[str, int]) -> list[Claim]:
         begins_after = after = self._claimed_last.get(crm, "")
@@ -315,6 +300,25 @@ async def connected(
         # Its own failure says nothing that the statement's failure did not say.
         with suppress(*_AWAY):
             await pool.release(connection)
+
+
+async def fold_all(
+    connection: "asyncpg.pool.PoolConnectionProxy[Any]", asked: Sequence[Fold]
+) -> list[Folded]:
+    """Take events in, within a transaction of the caller's."""
+    keys = list(dict.fromkeys(fold.key for fold in asked))
+    records = await _locked_or_new(connection, keys)
+    rows = {key: row_of(record) for key, record in records.items()}
+    answers: list[Folded] = []
+    changed: dict[Key, None] = {}
+    for one in asked:
+        folded = fold(rows[one.key], one.event, one.apps, records[one.key]["at"])
+        answers.append(folded)
+        if folded.accepted:
+            rows[one.key] = folded.row
+            changed[one.key] = None
+    await update_rows(connection, [_folded_columns(records[key], rows[key]) for key in changed])
+    return answers
 
 
 def _key_values(key: Key) -> tuple[str, str, str, str]:

@@ -98,10 +98,13 @@ class NewNote:
         _bounded(self.text, TEXT_MAX_CHARS)
 
 
+What = NewPerson | NewLead | NewDeal | NewTask | NewNote
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     marker: ActionMarker
-    what: NewPerson | NewLead | NewDeal | NewTask | NewNote
+    what: What
     asked_at: datetime  # whatever was made for it is not older
     owner_id: str | None = None  # the CRM's user; the connection's own where None
     # An earlier attempt's end is not known. Ask again only when what it made must be visible

@@ -6,20 +6,20 @@ from typing import Final
 from common.catalog import CRMS
 from common.config import ActivityConfig
 
+from delivery.adapters.crm.acting import ActingCrm
 from delivery.adapters.crm.activity import Activities, HttpActivityCrm
-from delivery.adapters.crm.base import HttpCrm
 
 
-def adapter_of(name: str) -> type[HttpCrm]:
+def adapter_of(name: str) -> type[ActingCrm]:
     """The `ADAPTER` of `delivery.adapters.crm.<name>`."""
-    adapter: type[HttpCrm] = importlib.import_module(f"{__name__}.{name}").ADAPTER
+    adapter: type[ActingCrm] = importlib.import_module(f"{__name__}.{name}").ADAPTER
     return adapter
 
 
-_ADAPTERS: Final[dict[str, type[HttpCrm]]] = {name: adapter_of(name) for name in CRMS}
+_ADAPTERS: Final[dict[str, type[ActingCrm]]] = {name: adapter_of(name) for name in CRMS}
 
 
-def crm_for(name: str, activities: ActivityConfig | None = None) -> HttpCrm:
+def crm_for(name: str, activities: ActivityConfig | None = None) -> ActingCrm:
     """A new adapter with a client of its own, to be closed with `aclose()`.
 
     Args:

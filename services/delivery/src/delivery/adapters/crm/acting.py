@@ -75,6 +75,19 @@ class ActingCrm(HttpCrm):
         """The page of a lead, deal or task; its person's where it has none."""
         return self.person_url(access, person_id) if person_id else None
 
+    def is_lead(self, person_id: str) -> bool:
+        """Only where leads are people of their own."""
+        return False
+
+    def made_url(
+        self, access: CrmAccess, kind: ActionKind, record_id: str, person_id: str | None
+    ) -> str | None:
+        if kind is ActionKind.PERSON:
+            return self.person_url(access, record_id)
+        if kind is ActionKind.NOTE and person_id is not None:
+            return self.note_url(access, person_id, record_id)
+        return self.record_url(access, kind, record_id, person_id)
+
     # The calls.
 
     async def act(self, access: CrmAccess, action: Action, deadline: timedelta) -> Made:
@@ -83,7 +96,7 @@ class ActingCrm(HttpCrm):
         until, what, kind = Deadline(deadline), action.what, action.kind
         if isinstance(what, NewPerson):
             made, was_there = await self._one_person(access, action, what.who, until)
-            return Made(kind, made, made, self.person_url(access, made), was_there)
+            return Made(kind, made, made, self.made_url(access, kind, made, made), was_there)
         person_id: str | None = None
         if not isinstance(what, NewLead):
             person_id = what.person_id
@@ -93,7 +106,7 @@ class ActingCrm(HttpCrm):
             return await self._plain_note(access, action, what, until)
         found = await self.made_before(access, action, person_id, until) if action.again else None
         made = found or await self._new(access, action, person_id, until)
-        url = self.record_url(access, kind, made, person_id)
+        url = self.made_url(access, kind, made, person_id)
         return Made(kind, made, person_id, url, was_there=found is not None)
 
     async def _one_person(
@@ -126,7 +139,7 @@ class ActingCrm(HttpCrm):
         body = body_of(what.text, action.marker, html=self.html)
         note = Note(body, action.marker, action.asked_at, str(action.marker), action.owner_id)
         made = found or await self.create_note(access, person_id, note, until.left())
-        url = self.note_url(access, person_id, made)
+        url = self.made_url(access, action.kind, made, person_id)
         return Made(action.kind, made, person_id, url, was_there=found is not None)
 
     async def _new(

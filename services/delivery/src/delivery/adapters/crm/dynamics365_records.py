@@ -140,8 +140,11 @@ class DynamicsRecords(DataverseNotes):
         with shape(write=True):
             return id_in(table, made)
 
+    def is_lead(self, person_id: str) -> bool:
+        return person_id.startswith(LEAD)
+
     def person_url(self, access: CrmAccess, person_id: str) -> str | None:
-        table = LEADS if person_id.startswith(LEAD) else CONTACTS
+        table = LEADS if self.is_lead(person_id) else CONTACTS
         return _page(access, table, person_id.removeprefix(LEAD))
 
     def record_url(

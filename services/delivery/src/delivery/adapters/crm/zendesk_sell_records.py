@@ -134,8 +134,11 @@ class SellRecords(ActingCrm):
                 if any(person.among(address, held_by(one)) for address in wanted)
             ]
 
+    def is_lead(self, person_id: str) -> bool:
+        return person_id.startswith(LEAD_ID)
+
     def person_url(self, access: CrmAccess, person_id: str) -> str | None:
-        kind = LEAD if person_id.startswith(LEAD_ID) else CONTACT
+        kind = LEAD if self.is_lead(person_id) else CONTACT
         page = "leads" if kind == LEAD else "crm/contacts"
         return f"{PAGES}/{page}/{person_id.removeprefix(LEAD_ID)}"
 

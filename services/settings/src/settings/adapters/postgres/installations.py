@@ -31,7 +31,10 @@ SELECT i.workspace_id, i.app, i.version, i.installed_at, i.transcript_sync, i.al
        (c.state <> 'connected' OR t.state <> 'connected') AS reconnect_needed,
        ARRAY(SELECT u.teammate_id FROM app_users u
               WHERE u.workspace_id = i.workspace_id AND u.app = i.app AND NOT u.paused)
-         AS active_app_users
+         AS active_app_users,
+       ARRAY(SELECT u.teammate_id FROM app_users u
+              WHERE u.workspace_id = i.workspace_id AND u.app = i.app AND u.paused)
+         AS paused_app_users
   FROM unnest($1::text[], $2::text[]) AS asked (workspace_id, app)
   JOIN installations i USING (workspace_id, app)
   JOIN connections c USING (workspace_id, app)
