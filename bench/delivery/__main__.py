@@ -1,4 +1,4 @@
-"""`python -m bench.delivery backlog|idle|noise|table`: delivery from settled to note.
+"""`python -m bench.delivery backlog|idle|actions|noise|table`: delivery from settled to note.
 
 Every measurement starts a Kafka and a PostgreSQL of its own (tools/devstack), the product's own
 settings and delivery, and an answering process in place of Intercom and HubSpot. Rows go to
@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.delivery import measuring, report
+from bench.delivery import measuring, pressing, report
 from bench.delivery.measuring import Row
 from bench.machine import machine
 from devstack import DevStack, Stack
@@ -31,13 +31,17 @@ def numbers(text: str) -> list[int]:
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m bench.delivery", description=__doc__)
-    parser.add_argument("what", choices=("backlog", "idle", "noise", "table"))
+    parser.add_argument("what", choices=("backlog", "idle", "actions", "noise", "table"))
     parser.add_argument("--delays", type=numbers, default=[0, 100, 500], help="ms per answer")
     parser.add_argument("--workspaces", type=numbers, default=[1, 100, 10_000])
     parser.add_argument("--notes", type=int, default=20_000)
     parser.add_argument("--replicas", type=int, default=1)
-    parser.add_argument("--per-s", type=float, default=5, help="idle, noise: settled per second")
-    parser.add_argument("--seconds", type=float, default=60, help="idle, noise: for so long")
+    parser.add_argument(
+        "--per-s", type=float, default=5, help="idle, actions, noise: asked for per second"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=60, help="idle, actions, noise: for so long"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="noise: interleaved")
     parser.add_argument("--kinds", default="busy,slow,hung", help="noise: which")
     parser.add_argument("--limit", type=float, default=300, help="seconds for one run")
@@ -71,6 +75,15 @@ async def measure(given: argparse.Namespace, stack: Stack, folder: Path) -> None
                     notes=given.notes,
                     replicas=given.replicas,
                     limit_s=given.limit,
+                )
+            elif given.what == "actions":
+                row = await pressing.actions(
+                    stack,
+                    folder,
+                    delay_ms=delay_ms,
+                    workspaces=workspaces,
+                    per_s=given.per_s,
+                    seconds=given.seconds,
                 )
             else:
                 row = await measuring.idle(

@@ -25,6 +25,9 @@ _CONVERSATION = re.compile(rb"^/intercom/conversations/(\d+)")
 _CONTACT = re.compile(rb"^/intercom/contacts/([0-9a-f]+)")
 _PERSON = re.compile(rb"^/hubspot/crm/objects/2026-09/contacts/([^?]+)")
 _NOTES = b"/hubspot/crm/objects/2026-09/notes"
+_CREATED = re.compile(rb"^/hubspot/crm/objects/2026-09/(contacts|deals)$")
+_PIPELINES = b"/hubspot/crm/pipelines/2026-09/deals"
+_STRANGER = b"new-"  # whose address begins so is in no CRM yet
 # `[lull <workspace>/<conversation>]`, as it stands in every note.
 _MARKER = re.compile(rb"\[lull [^/\]]+/(\d+)\]")
 _RATES = (
@@ -32,6 +35,9 @@ _RATES = (
     b"X-HubSpot-RateLimit-Interval-Milliseconds: 10000\r\n"
 )
 
+_FIRST_STAGE = (
+    b'{"results":[{"id":"default","displayOrder":0,"stages":[{"id":"new","displayOrder":0}]}]}'
+)
 _OWNER = b'{"results":[{"id":"77","email":"sam@example.org","userId":9,"archived":false}]}'
 
 
@@ -39,6 +45,7 @@ class Notes:
     def __init__(self) -> None:
         self.made: dict[bytes, float] = {}  # conversation -> when its note arrived, Unix time
         self.doubled = 0
+        self.records = 0  # what actions made
         self.requests = 0
 
     def make(self, body: bytes) -> int:
@@ -53,7 +60,13 @@ class Notes:
     def figures(self) -> bytes:
         used = time.process_time()
         made = {name.decode(): at for name, at in self.made.items()}
-        figures = {"doubled": self.doubled, "requests": self.requests, "cpu_s": used, "made": made}
+        figures = {
+            "doubled": self.doubled,
+            "records": self.records,
+            "requests": self.requests,
+            "cpu_s": used,
+            "made": made,
+        }
         return json.dumps(figures).encode()
 
 
@@ -120,7 +133,14 @@ class Answering(asyncio.Protocol):
             return _response(b"200 OK", _conversation(found[1]))
         if found := _CONTACT.match(url):
             return _response(b"200 OK", _contact(found[1]))
-        if found := _PERSON.match(url):
+        if url == _PIPELINES:
+            return _response(b"200 OK", _FIRST_STAGE, _RATES)
+        if found := _CREATED.match(url):
+            self._notes.records += 1
+            return _response(b"201 Created", _note(self._notes.records), _RATES)
+        if url == b"/hubspot/crm/objects/2026-09/contacts/search":
+            return _response(b"200 OK", b'{"total":0,"results":[]}', _RATES)
+        if (found := _PERSON.match(url)) and not found[1].startswith(_STRANGER):
             return _response(b"200 OK", _person(found[1]), _RATES)
         if url.startswith(b"/intercom/admins/"):
             return _response(b"200 OK", b'{"type":"admin","id":"5001","email":"sam@example.org"}')

@@ -87,10 +87,10 @@ async def backlog(
             await world.prepare(workspaces)
             async with world.settling() as settling:
                 await settling.settle_all(range(1, notes + 1), workspaces)
-            parts = await _start(world, stack, answering, replicas)
+            parts = await start(world, stack, answering, replicas)
             cpu, before = Cpu(parts), await _statements(world)
             began = time.monotonic()
-            made = await _until(lambda: len(answering.figures()["made"]), notes, limit_s)
+            made = await until(lambda: len(answering.figures()["made"]), notes, limit_s)
             took = time.monotonic() - began
             used, after = cpu.used(), await _statements(world)
             figures = answering.figures()
@@ -122,15 +122,15 @@ async def idle(
         world = World(stack, folder, answering.url)
         try:
             await world.prepare(workspaces)
-            await _start(world, stack, answering, 1)
+            await start(world, stack, answering, 1)
             async with world.settling() as settling:
-                await _warm_up(settling, answering, workspaces)
+                await warm_up(settling, answering, workspaces)
                 settled = await _now_and_then(settling, workspaces, per_s, seconds)
-            await _until(lambda: len(answering.figures()["made"]), WARM_UP + len(settled), START_S)
+            await until(lambda: len(answering.figures()["made"]), WARM_UP + len(settled), START_S)
             made = answering.figures()["made"]
         finally:
             world.close()
-        waits = _waits(made, settled)
+        waits = waits_of(made, settled)
         return {
             "scenario": "idle",
             "delay_ms": delay_ms,
@@ -163,9 +163,9 @@ async def noise(
         world = World(stack, folder, answering.url)
         try:
             await world.prepare(workspaces + 1)
-            await _start(world, stack, answering, 1)
+            await start(world, stack, answering, 1)
             async with world.settling() as settling:
-                await _warm_up(settling, answering, workspaces)
+                await warm_up(settling, answering, workspaces)
                 alone = await _now_and_then(settling, workspaces, per_s, seconds)
                 noisy = asyncio.create_task(
                     _make_noise(settling, workspaces, 50 * per_s / workspaces)
@@ -174,7 +174,7 @@ async def noise(
                 beside = await _now_and_then(settling, workspaces, per_s, seconds, 500_000)
                 noisy.cancel()
             wanted = {**alone, **beside}
-            await _until(
+            await until(
                 lambda: len(wanted.keys() & answering.figures()["made"].keys()),
                 len(wanted),
                 START_S,
@@ -182,7 +182,7 @@ async def noise(
             made = answering.figures()["made"]
         finally:
             world.close()
-    without, with_noise = _waits(made, alone), _waits(made, beside)
+    without, with_noise = waits_of(made, alone), waits_of(made, beside)
     return {
         "scenario": "noise",
         "kind": kind,
@@ -195,9 +195,9 @@ async def noise(
     }
 
 
-async def _warm_up(settling: Settling, answering: Vendors, workspaces: int) -> None:
+async def warm_up(settling: Settling, answering: Vendors, workspaces: int) -> None:
     await settling.settle_all(range(1, WARM_UP + 1), workspaces)
-    await _until(lambda: len(answering.figures()["made"]), WARM_UP, START_S)
+    await until(lambda: len(answering.figures()["made"]), WARM_UP, START_S)
 
 
 async def _now_and_then(
@@ -222,7 +222,7 @@ async def _make_noise(settling: Settling, number: int, per_s: float) -> None:
         await asyncio.sleep(1 / per_s)
 
 
-def _waits(made: dict[str, float], settled: dict[str, float]) -> list[float]:
+def waits_of(made: dict[str, float], settled: dict[str, float]) -> list[float]:
     return sorted(made[name] - at for name, at in settled.items())
 
 
@@ -231,11 +231,11 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
 
 
-async def _start(
+async def start(
     world: World, stack: Stack, answering: Vendors, replicas: int
 ) -> dict[str, int | None]:
     settings = world.start("settings", "settings")
-    internal = (await _addresses(settings))["internal"]
+    internal = (await addresses(settings))["internal"]
     for number in range(replicas):
         world.start(
             "delivery",
@@ -244,13 +244,13 @@ async def _start(
             LULL_DELIVERY_INSTANCE_ID=f"delivery-{number}",
         )
     for number in range(replicas):
-        await _addresses(world.services[f"delivery-{number}"])
+        await addresses(world.services[f"delivery-{number}"])
     parts: dict[str, int | None] = {name: one.pid for name, one in world.services.items()}
     servers = {"kafka": stack.kafka_pid, "postgres": stack.postgres_pid}
     return parts | {"vendors": answering.pid} | servers
 
 
-async def _addresses(process: Any) -> dict[str, str]:
+async def addresses(process: Any) -> dict[str, str]:
     async with asyncio.timeout(START_S):
         while True:
             found: dict[str, str] | None = process.addresses()
@@ -287,7 +287,7 @@ async def _statements(world: World) -> float:
         await connection.close()
 
 
-async def _until(count: Callable[[], int], wanted: int, limit_s: float) -> int:
+async def until(count: Callable[[], int], wanted: int, limit_s: float) -> int:
     until, found = time.monotonic() + limit_s, 0
     while time.monotonic() < until:
         found = await asyncio.to_thread(count)

@@ -11,7 +11,7 @@ Row = dict[str, Any]
 
 def write(results: Path, into: Path) -> None:
     rows = [json.loads(line) for line in results.read_text().splitlines()]
-    parts = [*_head(), *_backlog(rows), *_idle(rows), *_noise(rows)]
+    parts = [*_head(), *_backlog(rows), *_idle(rows), *_actions(rows), *_noise(rows)]
     into.write_text("\n".join(parts) + "\n")
 
 
@@ -81,6 +81,44 @@ def _idle(rows: Sequence[Row]) -> Iterable[str]:
                 f"{row['workspaces']:,}",
                 str(row["notes"]),
                 *(f"{row[name]:.2f} s" for name in ("p50_s", "p99_s", "max_s")),
+            ]
+            for row in measured
+        ),
+    )
+    yield _origin(measured)
+
+
+def _actions(rows: Sequence[Row]) -> Iterable[str]:
+    measured = _newest(rows, "actions", "delay_ms", "workspaces")
+    if not measured:
+        return
+    yield "## From a press in the inbox to its answer, and to the note\n"
+    yield (
+        "Half of the presses make a contact, half a deal; after 700 ms delivery answers that it is"
+        " working on it (202).\n"
+    )
+    yield _table(
+        [
+            "answers after",
+            "workspaces",
+            "presses",
+            "of them 202",
+            "doubled",
+            "answer: median",
+            "p99",
+            "note: median",
+            "p99",
+            "longest",
+        ],
+        (
+            [
+                f"{row['delay_ms']:.0f} ms",
+                f"{row['workspaces']:,}",
+                str(row["presses"]),
+                str(row["answers"].get("202", 0)),
+                str(row["doubled"]),
+                *(f"{row[name]:.2f} s" for name in ("answered_p50_s", "answered_p99_s")),
+                *(f"{row[name]:.2f} s" for name in ("note_p50_s", "note_p99_s", "note_max_s")),
             ]
             for row in measured
         ),

@@ -28,6 +28,7 @@ from settings.adapters.keyring import Keyring, Place
 
 _KEY = base64.b64encode(bytes(range(32))).decode()
 _CALLER = "delivery-credential-of-the-benchmark"
+INGEST = "actions-credential-of-the-benchmark"
 _LONG = timedelta(days=30)
 _LAST_PART = 6
 
@@ -105,6 +106,7 @@ class World:
                 "LULL_DELIVERY_HEALTH_PORT": "0",
                 "LULL_DELIVERY_DATABASE_URL": self.dsn("delivery"),
                 "LULL_DELIVERY_SETTINGS_TOKEN": _CALLER,
+                "LULL_DELIVERY_ACTIONS_TOKEN": INGEST,
                 "LULL_DELIVERY_CRMS": "hubspot",
             },
         }

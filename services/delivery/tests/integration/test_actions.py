@@ -9,6 +9,7 @@ from common.catalog import APPS, ActionKind
 
 pytestmark = pytest.mark.integration
 
+
 DUE = "2026-12-24T09:30:00Z"
 ON_A_PERSON = (ActionKind.DEAL, ActionKind.TASK, ActionKind.NOTE)
 OFFERED = [(app.key, kind) for app in APPS.values() for kind in ActionKind if kind in app.actions]
@@ -80,19 +81,198 @@ async def test_each_action_makes_its_record_and_syncs_to_its_person(
         assert outcome["person_id"] == (done["person_id"] or done["record_id"])
 
 
+def deals(place: Any, title: str) -> list[dict[str, Any]]:
+    return [deal for deal in records(place, ActionKind.DEAL) if deal["title"] == title]
+
+
+def calls_of(place: Any) -> list[Any]:
+    return list(place.world.control.journal(place.crm, place.account))
+
+
+def somebody(place: Any) -> str:
+    return str(place.world.control.persons(place.crm, place.account)[-1]["id"])
+
+
+def new_id() -> str:
+    return f"press-{uuid.uuid4().hex}"
+
+
+async def pressed_until_done(talk: Any, kind: str, form: Any, **press: Any) -> dict[str, Any]:
+    """Like a patient teammate: again and again, the same button."""
+    async with asyncio.timeout(30):
+        while (end := await talk.press(kind, form, **press))["state"] != "done":
+            assert end["http"] in (202, 503), end
+            await asyncio.sleep(0.2)
+    return end
+
+
 async def test_a_double_click_and_a_redelivery_make_one_record(acting: Any) -> None:
     talk = await acting.talk()
-    press = {"action_id": f"dbl-{uuid.uuid4().hex}", "person_id": person_of(acting)}
+    press = {"action_id": new_id(), "person_id": somebody(acting)}
     ends = await asyncio.gather(
         *(talk.press("deal", {"title": "Twice"}, **press) for _ in range(5))
     )
     ends.append(await talk.press("deal", {"title": "Typed anew"}, **press))
     assert {end["state"] for end in ends} == {"done"}
     assert len({end["record_id"] for end in ends}) == 1
-    assert len([deal for deal in records(acting, ActionKind.DEAL) if deal["title"] == "Twice"]) == 1
-    assert (await talk.pressed(press["action_id"]))["record_id"] == ends[0]["record_id"]
+    assert len(deals(acting, "Twice")) == 1
+    assert deals(acting, "Typed anew") == []
+    looked = await talk.pressed(press["action_id"])
+    assert (looked["http"], looked["record_id"]) == (200, ends[0]["record_id"])
+    task = form_of(ActionKind.TASK, {"email": ""})
+    conflicts = [
+        await talk.press("task", task, **press),
+        await talk.press("deal", {"title": "Twice"}, **(press | {"person_id": "987654321"})),
+    ]
+    assert {(end["http"], end["state"]) for end in conflicts} == {(409, "conflict")}
 
 
-def person_of(place: Any) -> str:
-    """The newest person in the CRM: whoever talks."""
-    return str(place.world.control.persons(place.crm, place.account)[-1]["id"])
+async def test_who_does_not_wait_is_told_later(acting: Any, world: Any) -> None:
+    talk = await acting.talk()
+    press = {"action_id": new_id(), "person_id": somebody(acting)}
+    world.control.add_fault(
+        "hubspot", "slow", account=acting.account, method="POST", path="/deals$", ms=500
+    )
+    now = await talk.press("deal", {"title": "Later"}, wait_ms=0, **press)
+    assert (now["http"], now["state"]) == (202, "working")
+    assert (await talk.pressed(press["action_id"]))["state"] == "working"
+    joined = await talk.press("deal", {"title": "Later"}, **press)
+    assert (joined["state"], joined["was_there"]) == ("done", False)
+    assert (await talk.pressed(new_id()))["http"] == 404
+
+
+@pytest.mark.parametrize("fault", ["500_after", "timeout_after"])
+async def test_an_end_in_the_dark_is_found_by_the_next_press(
+    acting: Any, world: Any, fault: str
+) -> None:
+    talk = await acting.talk()
+    press = {"action_id": new_id(), "person_id": somebody(acting)}
+    world.control.add_fault("hubspot", fault, account=acting.account, method="POST", path="/deals$")
+    dark = await talk.press("deal", {"title": fault}, **press)
+    assert (dark["http"], dark["state"]) == (503, "unknown"), dark
+    assert dark["again_in_s"] > 0
+    early = await talk.press("deal", {"title": fault}, **press)
+    assert (early["http"], early["state"]) == (503, "unknown")
+    end = await pressed_until_done(talk, "deal", {"title": fault}, **press)
+    (deal,) = deals(acting, fault)
+    assert (end["record_id"], end["was_there"]) == (deal["id"], True)
+    await talk.outcome("delivered")
+
+
+async def test_what_had_no_effect_is_done_by_the_next_press(acting: Any, world: Any) -> None:
+    talk = await acting.talk()
+    press = {"action_id": new_id(), "person_id": somebody(acting)}
+    world.control.add_fault("hubspot", "429", account=acting.account, method="POST", path="/deals$",
+                            headers={"Retry-After": "1"})  # fmt: skip
+    away = await talk.press("deal", {"title": "Away"}, **press)
+    assert (away["http"], away["state"], away["reason"]) == (503, "away", "http_429")
+    await pressed_until_done(talk, "deal", {"title": "Away"}, **press)
+    assert len(deals(acting, "Away")) == 1
+
+
+async def test_killed_in_the_act_it_is_still_done_once(acting: Any, world: Any) -> None:
+    talk = await acting.talk()
+    press = {"action_id": new_id(), "person_id": somebody(acting)}
+    fault = world.control.add_fault(
+        "hubspot", "slow", account=acting.account, method="POST", path="/deals$", ms=1_500
+    )
+    assert (await talk.press("deal", {"title": "Killed"}, wait_ms=0, **press))["http"] == 202
+    async with asyncio.timeout(10):
+        while not any(f["id"] == fault and f["hits"] for f in world.control.faults()):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    world.delivery.kill()
+    await world.restart_delivery()
+    assert (await talk.pressed(press["action_id"]))["state"] == "working"  # its lease goes on
+    end = await pressed_until_done(talk, "deal", {"title": "Killed"}, **press)
+    (deal,) = deals(acting, "Killed")
+    assert (end["record_id"], end["was_there"]) == (deal["id"], True)
+    await talk.outcome("delivered")
+    assert len(acting.transcripts(talk)) == 1
+
+
+async def test_a_refusal_for_good_says_so_and_other_values_may_be_tried(acting: Any) -> None:
+    talk = await acting.talk()
+    press = {"action_id": new_id(), "person_id": "987654321"}
+    gone = await talk.press("deal", {"title": "Nobody's"}, **press)
+    assert (gone["http"], gone["state"], gone["reason"]) == (502, "failed", "person_gone")
+    assert "HubSpot" in gone["sentence"]
+    invalid = await talk.press("deal", {"title": "", "due_at": "soon"}, **press)
+    assert (invalid["http"], invalid["state"]) == (422, "invalid")
+    assert invalid["errors"].keys() == {"title", "due_at"}
+
+
+async def test_only_active_app_users_act(acting: Any, world: Any) -> None:
+    contact = await acting.customer()
+    talk = acting.conversation(contact)
+    press = {"person_id": somebody(acting), "action_id": new_id()}
+    users = [{"id": acting.admin}, {"id": "5002", "paused": True}]
+    assert (await acting.operator("PUT", "/app-users", {"users": users})).status_code == 200
+    for actor, reason in (("5002", "paused"), ("5003", "not_listed")):
+        refused = await talk.press("deal", {"title": "Not mine"}, actor_id=actor, **press)
+        assert (refused["http"], refused["reason"]) == (403, reason)
+
+        async with asyncio.timeout(10):  # a card may be a little behind
+            while (await talk.card(contact, actor_id=actor))["actor"] != reason:  # noqa: ASYNC110
+                await asyncio.sleep(0.03)
+    lead = form_of(ActionKind.LEAD, contact)
+    refused = await talk.press("lead", lead)
+    assert (refused["http"], refused["reason"]) == (403, "not_offered")
+    assert deals(acting, "Not mine") == []
+    for path in ("/v1/actions", "/v1/cards"):
+        assert (await world.inbox("POST", path, {}, "another-token")).status_code == 401
+
+
+async def test_sync_now_asks_once_however_often_it_is_pressed(acting: Any, world: Any) -> None:
+    contact = await acting.customer()
+    talk, other = acting.conversation(contact), await acting.talk()
+    press = {"action_id": new_id()}
+    ends = await asyncio.gather(*(talk.press("sync", **press) for _ in range(3)))
+    ends.append(await talk.press("sync", **press))
+    assert {end["http"] for end in ends} <= {200, 202}
+    assert ends[-1] | press == ends[-1] | press | {"state": "done", "record_id": None}
+    await talk.outcome("delivered")
+    await other.press("sync")
+    await other.outcome("delivered")
+    assert [seen for seen in world.seen if seen["conversation_id"] == talk.id] == []
+    card = await talk.card(contact)
+    assert card["last"]["outcome"] == "delivered"
+    assert card["waiting"] is None
+
+
+async def test_a_card_says_who_the_contact_is(acting: Any, world: Any, everywhere: Any) -> None:
+    known, unknown, twice = await acting.customer(), acting.contact(), await acting.customer()
+    addresses = [twice["email"], known["email"]]
+
+    async def person_of(contact: Any, **rest: Any) -> Any:
+        return (await acting.conversation(contact).card(contact, **rest))["person"]
+
+    found = await person_of(known)
+    assert found["state"] == "matched"
+    assert found["id"] in found["url"]
+    assert (await person_of(unknown))["state"] == "none"
+    several = await person_of(twice, contact={"id": twice["id"], "emails": addresses})
+    assert several["state"] == "several"
+    nobody = await person_of({"id": "1"})
+    assert (nobody["state"], nobody["reason"]) == ("none", "no_address")
+    # However often it is asked while the CRM thinks it over, it is asked once.
+    slow, calls = await acting.customer(), len(calls_of(acting))
+    world.control.add_fault("hubspot", "slow", account=acting.account, ms=800)
+    first = await person_of(slow, wait_ms=50)
+    assert (first["state"], first["reason"]) == ("unknown", "slow")
+    again = await asyncio.gather(*(person_of(slow) for _ in range(3)))
+    assert {one["state"] for one in again} == {"matched"}
+    assert len(calls_of(acting)) == calls + 1
+    card = await acting.conversation(known).card(known)
+    assert card["actions"] == ["person", "deal", "task", "note", "sync"]
+
+
+async def test_whom_an_action_made_is_shown_before_a_search_finds_them(everywhere: Any) -> None:
+    place = everywhere["dynamics365-sales"]
+    contact = place.contact()
+    talk = place.conversation(contact)
+    assert (await talk.card(contact))["person"]["state"] == "none"
+    made = await talk.press("lead", form_of(ActionKind.LEAD, contact))
+    shown = (await talk.card(contact))["person"]
+    assert (shown["state"], shown["id"]) == ("lead", made["record_id"])
+    await talk.outcome("delivered")
+    assert (await talk.card(contact))["person"] == shown
