@@ -334,7 +334,7 @@ class Talk:
         answer = await self.installed.world.inbox("GET", path)
         return dict(answer.json()) | {"http": answer.status_code}
 
-    async def card(self, contact: dict[str, Any], **rest: Any) -> dict[str, Any]:
+    async def card(self, contact: dict[str, Any], /, **rest: Any) -> dict[str, Any]:
         """What the inbox's card shows of this one app."""
         installed = self.installed
         addresses = [contact["email"]] if contact.get("email") else []

@@ -9,6 +9,7 @@ import json
 import random
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +61,7 @@ class Submit:
     async def until_done(self) -> int:
         presses = 0
         async with asyncio.timeout(120):
-            ends: list[str] = []
+            ends: Sequence[str] = ()
             while "done" not in ends:
                 ends = await asyncio.gather(self.press(), self.press())
                 presses += 2

@@ -100,10 +100,12 @@ def new_id() -> str:
 async def pressed_until_done(talk: Any, kind: str, form: Any, **press: Any) -> dict[str, Any]:
     """Like a patient teammate: again and again, the same button."""
     async with asyncio.timeout(30):
-        while (end := await talk.press(kind, form, **press))["state"] != "done":
+        while True:
+            end: dict[str, Any] = await talk.press(kind, form, **press)
+            if end["state"] == "done":
+                return end
             assert end["http"] in (202, 503), end
             await asyncio.sleep(0.2)
-    return end
 
 
 async def test_a_double_click_and_a_redelivery_make_one_record(acting: Any) -> None:
@@ -239,12 +241,12 @@ async def test_sync_now_asks_once_however_often_it_is_pressed(acting: Any, world
     assert card["waiting"] is None
 
 
-async def test_a_card_says_who_the_contact_is(acting: Any, world: Any, everywhere: Any) -> None:
+async def test_a_card_says_who_the_contact_is(acting: Any, world: Any) -> None:
     known, unknown, twice = await acting.customer(), acting.contact(), await acting.customer()
     addresses = [twice["email"], known["email"]]
 
-    async def person_of(contact: Any, **rest: Any) -> Any:
-        return (await acting.conversation(contact).card(contact, **rest))["person"]
+    async def person_of(talker: Any, **rest: Any) -> Any:
+        return (await acting.conversation(talker).card(talker, **rest))["person"]
 
     found = await person_of(known)
     assert found["state"] == "matched"
