@@ -64,6 +64,7 @@ bench-debounce: install ## Debounce beside Kafka Streams and quixstreams (an hou
 
 bench-delivery: install ## Delivery from settled to note: throughput, time, what neighbours do to it (40 minutes on an idle machine)
 	@$(BIN)/python -m bench.delivery backlog
+	@$(BIN)/python -m bench.delivery statements --delays 100 --notes 5000
 	@$(BIN)/python -m bench.delivery idle --delays 100 --workspaces 100
 	@$(BIN)/python -m bench.delivery actions --delays 100 --workspaces 100
 	@$(BIN)/python -m bench.delivery noise --seconds 20 --per-s 20

@@ -1,4 +1,4 @@
-"""`python -m bench.delivery backlog|idle|actions|noise|table`: delivery from settled to note.
+"""`python -m bench.delivery backlog|statements|idle|actions|noise|table`: delivery from settled to note.
 
 Every measurement starts a Kafka and a PostgreSQL of its own (tools/devstack), the product's own
 settings and delivery, and an answering process in place of Intercom and HubSpot. Rows go to
@@ -31,7 +31,9 @@ def numbers(text: str) -> list[int]:
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m bench.delivery", description=__doc__)
-    parser.add_argument("what", choices=("backlog", "idle", "actions", "noise", "table"))
+    parser.add_argument(
+        "what", choices=("backlog", "statements", "idle", "actions", "noise", "table")
+    )
     parser.add_argument("--delays", type=numbers, default=[0, 100, 500], help="ms per answer")
     parser.add_argument("--workspaces", type=numbers, default=[1, 100, 10_000])
     parser.add_argument("--notes", type=int, default=20_000)
@@ -84,6 +86,15 @@ async def measure(given: argparse.Namespace, stack: Stack, folder: Path) -> None
                     workspaces=workspaces,
                     per_s=given.per_s,
                     seconds=given.seconds,
+                )
+            elif given.what == "statements":
+                row = await measuring.statements(
+                    stack,
+                    folder,
+                    folder / "stack" / "logs" / "postgres.log",
+                    delay_ms=delay_ms,
+                    workspaces=workspaces,
+                    notes=given.notes,
                 )
             else:
                 row = await measuring.idle(

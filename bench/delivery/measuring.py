@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import re
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ LOOK_EVERY_S = 0.5
 # The first and last tenth of a backlog are not counted: caches are cold, then workers idle.
 COUNTED = (0.1, 0.9)
 WARM_UP = 200
+_STATEMENT = re.compile(r" LOG:  (statement|execute [^:]+): ")
 
 
 class Vendors:
@@ -88,11 +90,11 @@ async def backlog(
             async with world.settling() as settling:
                 await settling.settle_all(range(1, notes + 1), workspaces)
             parts = await start(world, stack, answering, replicas)
-            cpu, before = Cpu(parts), await _statements(world)
+            cpu = Cpu(parts)
             began = time.monotonic()
             made = await until(lambda: len(answering.figures()["made"]), notes, limit_s)
             took = time.monotonic() - began
-            used, after = cpu.used(), await _statements(world)
+            used = cpu.used()
             figures = answering.figures()
         finally:
             world.close()
@@ -108,9 +110,34 @@ async def backlog(
             "doubled": figures["doubled"],
             "took_s": took,
             "notes_per_s": (COUNTED[1] - COUNTED[0]) * len(at) / (last - first),
-            "statements_per_note": (after - before) / made if before >= 0 else None,
             "calls_per_note": figures["requests"] / made,
             "cpu_ms_per_note": {name: 1000 * seconds / made for name, seconds in used.items()},
+        }
+
+
+async def statements(
+    stack: Stack, folder: Path, log: Path, *, delay_ms: float, workspaces: int, notes: int
+) -> Row:
+    """A backlog again, with every statement logged, which makes it slower."""
+    with vendors(delay_ms) as answering:
+        world = World(stack, folder, answering.url)
+        try:
+            await world.prepare(workspaces)
+            await _log_statements(world)
+            async with world.settling() as settling:
+                await settling.settle_all(range(1, notes + 1), workspaces)
+                before = _logged(log)
+                await start(world, stack, answering, 1)
+                made = await until(lambda: len(answering.figures()["made"]), notes, START_S * 5)
+                logged = _logged(log) - before
+        finally:
+            world.close()
+        return {
+            "scenario": "statements",
+            "delay_ms": delay_ms,
+            "workspaces": workspaces,
+            "notes": notes,
+            "statements_per_note": logged / made,
         }
 
 
@@ -271,20 +298,19 @@ def _cpu_s(process: psutil.Process) -> float:
     return total
 
 
-async def _statements(world: World) -> float:
-    """Statements that delivery's database has run so far, where the server counts them; else -1."""
+async def _log_statements(world: World) -> None:
+    """Delivery's sessions from now on; its database is the only one whose statements are logged."""
     connection = await asyncpg.connect(world.stack.postgres_dsn)
     try:
-        if not await connection.fetchval("SELECT to_regclass('pg_stat_statements') IS NOT NULL"):
-            return -1.0
-        calls = await connection.fetchval(
-            "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements s"
-            " JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = $1",
-            f"delivery_{world.name}",
-        )
-        return float(calls)
+        await connection.execute(f"ALTER DATABASE delivery_{world.name} SET log_statement = 'all'")
     finally:
         await connection.close()
+
+
+def _logged(log: Path) -> int:
+    """BEGIN and COMMIT are statements too."""
+    with log.open(errors="replace") as lines:
+        return sum(bool(_STATEMENT.search(line)) for line in lines)
 
 
 async def until(count: Callable[[], int], wanted: int, limit_s: float) -> int:

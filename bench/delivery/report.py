@@ -11,7 +11,14 @@ Row = dict[str, Any]
 
 def write(results: Path, into: Path) -> None:
     rows = [json.loads(line) for line in results.read_text().splitlines()]
-    parts = [*_head(), *_backlog(rows), *_idle(rows), *_actions(rows), *_noise(rows)]
+    parts = [
+        *_head(),
+        *_backlog(rows),
+        *_statements(rows),
+        *_idle(rows),
+        *_actions(rows),
+        *_noise(rows),
+    ]
     into.write_text("\n".join(parts) + "\n")
 
 
@@ -36,7 +43,6 @@ def _backlog(rows: Sequence[Row]) -> Iterable[str]:
             "notes/s",
             "doubled",
             "calls per note",
-            "statements per note",
             "CPU per note: delivery",
             "settings",
             "Kafka",
@@ -52,8 +58,28 @@ def _backlog(rows: Sequence[Row]) -> Iterable[str]:
                 f"{row['notes_per_s']:.0f}",
                 str(row["doubled"]),
                 f"{row['calls_per_note']:.1f}",
-                "–" if row["statements_per_note"] is None else f"{row['statements_per_note']:.2f}",
                 *(f"{cpu:.2f} ms" for cpu in _cpu(row)),
+            ]
+            for row in measured
+        ),
+    )
+    yield _origin(measured)
+
+
+def _statements(rows: Sequence[Row]) -> Iterable[str]:
+    measured = _newest(rows, "statements", "delay_ms", "workspaces", "notes")
+    if not measured:
+        return
+    yield "## PostgreSQL statements per note\n"
+    yield "From a backlog, in runs of their own; intake, permits, BEGIN and COMMIT among them.\n"
+    yield _table(
+        ["answers after", "workspaces", "notes", "statements per note"],
+        (
+            [
+                f"{row['delay_ms']:.0f} ms",
+                f"{row['workspaces']:,}",
+                f"{row['notes']:,}",
+                f"{row['statements_per_note']:.2f}",
             ]
             for row in measured
         ),

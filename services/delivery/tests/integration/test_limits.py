@@ -37,10 +37,8 @@ def calls_of(world: Any, crm: str, accounts: list[Any]) -> list[dict[str, Any]]:
     return sorted((c for c in calls if "oauth" not in c["path"]), key=lambda call: call["at"])
 
 
-def assert_nearly_none_refused(calls: list[dict[str, Any]]) -> None:
-    """On a busy machine calls arrive in other intervals than they were sent in."""
-    refused = [call["path"] for call in calls if call["status"] == 429]
-    assert len(refused) <= len(calls) / 20, refused
+def assert_none_refused(calls: list[dict[str, Any]]) -> None:
+    assert [call["path"] for call in calls if call["status"] == 429] == []
 
 
 async def settle_all(talks: list[Any], *, delivered_within_s: float) -> None:
@@ -57,7 +55,7 @@ async def test_an_accounts_limit_holds_over_two_replicas_and_is_made_use_of(
     talks = [await installed.talk() for _ in range(40)]
     await settle_all(talks, delivered_within_s=60)
     calls = calls_of(world, "hubspot", [installed])
-    assert_nearly_none_refused(calls)
+    assert_none_refused(calls)
     assert len(calls) >= 2 * len(talks)
     seconds = calls[-1]["at"] - calls[0]["at"]
     assert len(calls) / seconds >= 0.5 * LIMITS["hubspot"]
@@ -72,7 +70,7 @@ async def test_a_client_keys_limit_holds_over_all_customers_and_replicas(
     talks = [await customer.talk() for customer in customers for _ in range(10)]
     await settle_all(talks, delivered_within_s=60)
     calls = calls_of(world, "keap", customers)
-    assert_nearly_none_refused(calls)
+    assert_none_refused(calls)
     assert len(calls) >= 2 * len(talks) > 3 * LIMITS["keap"]
 
 

@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from random import Random
 
 import pytest
 from common.catalog import CRMS
 from delivery.adapters.crm import crm_for
 from delivery.domain.rates import (
+    LATE_AT_MOST,
     Bucket,
     Call,
     Permit,
@@ -50,9 +52,10 @@ def most_in_any_span(calls: list[tuple[datetime, int]], span: timedelta) -> int:
         min_size=1,
         max_size=20,
     ),
+    late=st.randoms(use_true_random=False),
 )
-def test_no_stretch_of_its_span_sees_more_than_a_spread_limit_allows(
-    amount: int, span_s: int, dearest: int, turns: list[tuple[int, list[int]]]
+def test_no_stretch_of_its_span_sees_more_than_a_spread_limit_allows_though_calls_come_late(
+    amount: int, span_s: int, dearest: int, turns: list[tuple[int, list[int]]], late: Random
 ) -> None:
     limit = RateLimit("x", Scope.TENANT, max(amount, 3 * dearest), timedelta(seconds=span_s))
     limit = RateLimit(limit.name, limit.scope, limit.amount, limit.per, {Call.SEARCH: dearest})
@@ -61,7 +64,10 @@ def test_no_stretch_of_its_span_sees_more_than_a_spread_limit_allows(
         now += timedelta(milliseconds=pause_ms)
         costs = [min(cost, dearest) for cost in asked]
         bucket, permits = take(bucket, limit, costs, now, LONG)
-        calls += [(permit.at, cost) for permit, cost in zip(permits, costs, strict=True)]
+        calls += [
+            (permit.at + late.random() * LATE_AT_MOST, cost)
+            for permit, cost in zip(permits, costs, strict=True)
+        ]
     assert most_in_any_span(calls, limit.per) <= limit.amount
 
 

@@ -14,8 +14,8 @@ from enum import StrEnum
 from typing import Final
 
 BUDGETS_FROM: Final = timedelta(hours=1)
-# Calls reach the vendor a little earlier or later than they were meant to.
-_HEADROOM: Final = 0.95
+# A call may reach the vendor so much later than it was meant to, among those meant for then.
+LATE_AT_MOST: Final = timedelta(seconds=0.25)
 _SAVED_UP: Final = 0.05  # of the limit, at least one call of the dearest kind
 _SCARCE: Final = 0.05  # so little is left by the vendor's own count that others must be using it
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -180,8 +180,9 @@ def _spend(bucket: Bucket, limit: RateLimit, cost: int, now: datetime) -> tuple[
         at = now if used <= amount else window + limit.per
         return replace(bucket, window_at=window, used=used), at
     saved_up = _saved_up(limit, amount)
-    # What is earned in one span, and what was saved up before it, may all be used in that span.
-    step = limit.per / max(amount * _HEADROOM - saved_up, amount / 2)
+    # What is earned in one span, what was saved up before it, and what comes late from the one
+    # before may all be used in that span.
+    step = (limit.per + LATE_AT_MOST) / max(amount - saved_up, amount / 2)
     free_at = max(bucket.free_at or now, now) + cost * step
     return replace(bucket, free_at=free_at), max(now, free_at - saved_up * step)
 
