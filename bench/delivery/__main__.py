@@ -1,4 +1,4 @@
-"""`python -m bench.delivery backlog|statements|idle|actions|noise|table`: delivery from settled to note.
+"""`python -m bench.delivery backlog|statements|idle|actions|noise|table`: settled to note.
 
 Every measurement starts a Kafka and a PostgreSQL of its own (tools/devstack), the product's own
 settings and delivery, and an answering process in place of Intercom and HubSpot. Rows go to
