@@ -132,7 +132,7 @@ def main() -> None:
     given = options()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     if given.what == "table":
-        report.write(given.results, BENCH / "RESULTS-delivery.md")
+        report.write(given.results, BENCH / "claims.jsonl", BENCH / "RESULTS-delivery.md")
         return
     with (
         tempfile.TemporaryDirectory(prefix="lull-bench-") as folder,

@@ -147,6 +147,14 @@ def _database(postgres_dsn: str, rows: int) -> str:
     return ensure_database(postgres_dsn, f"claims_{rows}", "delivery_of_bench", "bench")
 
 
+def _without_folder() -> list[str]:
+    words = sys.argv[1:]
+    if "--folder" in words:
+        at = words.index("--folder")
+        del words[at : at + 2]
+    return words
+
+
 def main() -> int:
     given = options()
     with tempfile.TemporaryDirectory() as temporary:
@@ -160,7 +168,7 @@ def main() -> int:
                 return 0
             figures = asyncio.run(measure(stack.postgres_dsn, list(given.rows), given.claims))
     origin = {
-        "command": shlex.join(["python", "-m", "bench.delivery.claims", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "bench.delivery.claims", *_without_folder()]),
         "machine": f"{os.cpu_count()} cores, {platform.platform()}",
         "load_average": round(os.getloadavg()[0], 1),
         "at": round(time.time()),

@@ -9,8 +9,8 @@ from typing import Any
 Row = dict[str, Any]
 
 
-def write(results: Path, into: Path) -> None:
-    rows = [json.loads(line) for line in results.read_text().splitlines()]
+def write(results: Path, claims: Path, into: Path) -> None:
+    rows = _read(results)
     parts = [
         *_head(),
         *_backlog(rows),
@@ -18,8 +18,13 @@ def write(results: Path, into: Path) -> None:
         *_idle(rows),
         *_actions(rows),
         *_noise(rows),
+        *_claims(_read(claims)),
     ]
     into.write_text("\n".join(parts) + "\n")
+
+
+def _read(results: Path) -> list[Row]:
+    return [json.loads(line) for line in results.read_text().splitlines()]
 
 
 def _head() -> Iterable[str]:
@@ -174,6 +179,28 @@ def _noise(rows: Sequence[Row]) -> Iterable[str]:
                 f"{median(row['grown'] for row in runs):+.0%}",
             ]
             for kind in kinds
+        ),
+    )
+    yield _origin(measured)
+
+
+def _claims(rows: Sequence[Row]) -> Iterable[str]:
+    measured = [{"scenario": "claims", **row} for row in rows]
+    measured = _newest(measured, "claims", "rows")
+    if not measured:
+        return
+    yield "## How long a claim takes, by how many rows there are\n"
+    fewest = measured[0]["p99_ms"]
+    yield _table(
+        ["rows", "claims", "median", "p99", "longest", "p99, times that at the fewest"],
+        (
+            [
+                f"{row['rows']:,}",
+                f"{row['claims']:,}",
+                *(f"{row[name]:.1f} ms" for name in ("p50_ms", "p99_ms", "max_ms")),
+                f"{row['p99_ms'] / fewest:.2f}",
+            ]
+            for row in measured
         ),
     )
     yield _origin(measured)

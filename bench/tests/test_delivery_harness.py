@@ -30,8 +30,12 @@ async def test_a_backlog_becomes_one_note_each_and_is_reported(
     origin = {"machine": "a machine", "command": "a command", "load_average": 0.0, "at": 0}
     results, page = tmp_path / "rows.jsonl", tmp_path / "RESULTS.md"
     results.write_text(json.dumps(row | origin) + "\n")
-    report.write(results, page)
+    claimed = {"rows": 10, "claims": 5, "p50_ms": 1.0, "p99_ms": 2.0, "max_ms": 3.0}
+    claims = tmp_path / "claims.jsonl"
+    claims.write_text(json.dumps(claimed | origin) + "\n")
+    report.write(results, claims, page)
     assert f"| 5 ms | 3 | 1 | {row['notes_per_s']:.0f} | 0 |" in page.read_text()
+    assert "| 10 | 5 | 1.0 ms | 2.0 ms | 3.0 ms | 1.00 |" in page.read_text()
 
 
 def test_a_quantile_is_the_smallest_value_that_so_many_are_not_above() -> None:

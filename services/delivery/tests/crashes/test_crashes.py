@@ -11,10 +11,10 @@ from crashing.judging import Case, broken
 from crashing.plants import PLANTS
 from crashing.scenarios import SCENARIOS, Scenario
 from crashing.stage import Stage
+from delivering.talks import CANARY
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
-CANARY = "xylophone-canary-7391"
 # Kills at each point, and in all, per policy; the quick run spreads the points over both. A point
 # that was not passed is tried again, so many times: a body mostly comes together with its headers.
 SIZES = {"quick": (1, 0, 3), "faults": (20, 1_000, 12), "long": (100, 5_000, 12)}

@@ -30,7 +30,7 @@ UPDATE ledger SET
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    installed: Any  # of services/delivery/tests/conftest.py
+    installed: Any  # delivering.talks.Installed
     policy: Policy
     place: Place
     wiring: Wiring

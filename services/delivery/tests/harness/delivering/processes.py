@@ -1,0 +1,65 @@
+"""Processes of the services, started and ended; and waiting for what they do."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from devstack.service import ServiceProcess
+
+OPERATOR_TOKEN = "operator-token-of-the-tests"
+CALLER_TOKEN = "delivery-token-of-the-tests"
+REPLAY_TOKEN = "replay-token-of-the-tests"
+ACTIONS_TOKEN = "actions-token-of-the-tests"
+QUIET_S = 1
+
+
+async def until(look: Callable[[], Awaitable[Any]], within_s: float = 20.0) -> Any:
+    """The first true answer; time-out is a failure."""
+    async with asyncio.timeout(within_s):
+        while True:
+            found = await look()
+            if found:
+                return found
+            await asyncio.sleep(0.03)
+
+
+@dataclass
+class Service:
+    """One running process."""
+
+    process: ServiceProcess
+    addresses: dict[str, str]
+
+    @property
+    def log(self) -> Path:
+        return self.process.log
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def stop(self) -> int:
+        return self.process.stop()
+
+
+class Launcher:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.services: list[Service] = []
+
+    async def start(self, module: str, env: dict[str, str]) -> Service:
+        log = self._folder / f"{module}-{len(self.services)}.log"
+        process = ServiceProcess([sys.executable, "-m", module], env, log)
+
+        async def started() -> dict[str, str] | None:
+            return process.addresses()
+
+        service = Service(process, await until(started))
+        self.services.append(service)
+        return service
+
+    def close(self) -> None:
+        for service in self.services:
+            service.stop()
