@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import httpx
@@ -35,18 +36,23 @@ def queries() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[str]]:
-    """The names of all metrics that the running services tell Prometheus of."""
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     product = Product(tmp_path_factory.mktemp("product"), quiet_period_s=5)
     try:
         product.start()
-        names: set[str] = set()
-        for service in SERVICES:
-            text = httpx.get(f"{product.health_url(service)}/metrics", trust_env=False).text
-            names |= set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
-        yield names
+        yield product
     finally:
         product.stop()
+
+
+@pytest.fixture(scope="module")
+def exported(product: Product) -> set[str]:
+    """The names of all metrics that the running services tell Prometheus of."""
+    names: set[str] = set()
+    for service in SERVICES:
+        text = httpx.get(f"{product.health_url(service)}/metrics", trust_env=False).text
+        names |= set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
+    return names
 
 
 def test_every_query_parses() -> None:
@@ -62,6 +68,18 @@ def test_every_metric_of_a_query_is_exported_by_a_running_service(exported: set[
     for where, query in queries().items():
         named = set(re.findall(r"\blull_[a-z_]+", query))
         assert named <= known, where
+
+
+def test_no_service_serves_asyncapi_pages_or_lets_anybody_try_a_topic(product: Product) -> None:
+    """FastStream's "try it out" would publish whatever it is sent."""
+    for name, port in asdict(product.ports).items():
+        if name == "simulators":
+            continue
+        for path in ("/asyncapi", "/docs/asyncapi", "/docs", "/asyncapi.json"):
+            page = f"http://127.0.0.1:{port}{path}"
+            assert "asyncapi" not in httpx.get(page, trust_env=False).text.lower(), page
+            tried = httpx.post(f"{page}/try", json={}, trust_env=False)
+            assert tried.status_code in (401, 403, 404, 405), page
 
 
 def test_every_alert_says_how_bad_it_is_and_has_its_section_in_the_runbook() -> None:

@@ -10,12 +10,15 @@ from demo.environment import simulated_vendors
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
+KAFKA_PAGE = ROOT / "docs" / "kafka-and-postgres.md"
 K8S = DEPLOY / "k8s"
 QUIET_S = 20
 # Browsers take *.localhost for their own machine; compose and the local overlay give these names
 # to the containers too, so that one address serves for people and for services.
 SIMULATORS = "http://simulators.localhost:8090"
 CONSOLE = "http://lull.localhost:8083"
+ACCESS_BEGINS = "<!-- Made from deploy/access.yml by `make docs`; do not edit. -->"
+ACCESS_ENDS = "<!-- End of what is made. -->"
 MADE = "# Made by `make docs`; do not edit."
 
 
@@ -25,6 +28,7 @@ def files() -> dict[Path, str]:
         K8S / "delivery" / "kustomization.yaml": _every_crm(),
         K8S / "components" / "monitoring" / "rules.yaml": _prometheus_rule(),
         K8S / "components" / "keda" / "delivery.yaml": _scaled_objects(),
+        KAFKA_PAGE: _with_access_table(KAFKA_PAGE.read_text()),
     }
     return made | {
         K8S / "delivery" / _name(crm) / "kustomization.yaml": _one_crm(crm) for crm in CRMS
@@ -110,6 +114,19 @@ def _prometheus_rule() -> str:
             "spec": rules,
         }
     )
+
+
+def _with_access_table(page: str) -> str:
+    access = yaml.safe_load((DEPLOY / "access.yml").read_text())
+    lines = ["| principal | reads | writes | groups | else |", "|---|---|---|---|---|"]
+    for principal, may in access.items():
+        cells = [", ".join(f"`{n}`" for n in may[w]) or "–" for w in ("reads", "writes", "groups")]
+        more = "creates topics, describes them and their settings" if may.get("creates") else "–"
+        lines.append(f"| {' | '.join([principal, *cells, more])} |")
+    table = "\n".join(lines)
+    before, _, after = page.partition(ACCESS_BEGINS)
+    rest = after.partition(ACCESS_ENDS)[2]
+    return f"{before}{ACCESS_BEGINS}\n{table}\n{ACCESS_ENDS}{rest}"
 
 
 def _yaml(value: Any) -> str:

@@ -14,6 +14,7 @@ from types import UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import annotated_types
+import asyncapi
 import deployment
 from common import config as shared
 from common.catalog import APPS, CRMS, ActionKind, apps_of
@@ -283,6 +284,7 @@ def files() -> dict[Path, str]:
         ROOT / "docs" / "apps.md": apps_page(),
         ROOT / "docs" / "verified.md": verified_page(),
         **deployment.files(),
+        **asyncapi.files(),
     }
 
 

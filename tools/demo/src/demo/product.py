@@ -8,6 +8,7 @@ from typing import Final
 
 import httpx
 from devstack import DevStack, DevStackError, Stack, ensure_database
+from devstack.security import Security
 from devstack.supervise import Program, Server
 
 from demo.environment import Ports, Tokens, local, services, simulated_vendors
@@ -28,6 +29,7 @@ class Product:
         quiet_period_s: float,
         ports: Ports | None = None,
         live: dict[str, str] | None = None,
+        security: Security | None = None,
         on_progress: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Nothing is started yet.
@@ -37,6 +39,7 @@ class Product:
             quiet_period_s: 900 in production; shorter only to be watched.
             ports: free ones unless given.
             live: variables with real vendors' credentials; the simulators are left out then.
+            security: of Kafka; `variables_of` must then say how each process gets in.
             on_progress: gets a line now and then.
 
         """
@@ -47,7 +50,7 @@ class Product:
         self.simulators = None if live is not None else local(self.ports.simulators)
         self._live = live
         self._say = on_progress
-        self._devstack = DevStack(folder / "data", on_progress=on_progress)
+        self._devstack = DevStack(folder / "data", on_progress=on_progress, security=security)
         self._running: dict[str, Server] = {}
         self._environment: dict[str, str] = {}
         self.stack: Stack | None = None
@@ -149,6 +152,10 @@ class Product:
                 self.restart(name)
         return self._ended_unasked
 
+    def variables_of(self, name: str) -> dict[str, str]:
+        """What this process alone is given, over what all are."""
+        return {}
+
     def stop(self) -> None:
         """Services first, so that they can finish; may be repeated."""
         with ThreadPoolExecutor() as pool:
@@ -185,7 +192,7 @@ class Product:
             command=[sys.executable, "-m", *module],
             folder=self.folder,
             log=self.logs / f"{name}.log",
-            environment=self._environment,
+            environment=self._environment | self.variables_of(name),
             grace_seconds=20,
         )
         return Server(program, self.folder / f"{name}.pid")

@@ -14,6 +14,7 @@ from devstack.apart import run_apart
 from devstack.errors import Progress, port_taken
 from devstack.jars import ensure_jars
 from devstack.ports import free_port, is_free
+from devstack.security import Security
 from devstack.supervise import Program, Server, ServerEndedError, end_leftover
 
 READY_SECONDS: Final = 90  # 2 s on an idle machine; a busy one may take its time
@@ -46,8 +47,16 @@ logger.started.level=info
 class Kafka:
     """Its files live in `folder`; `port` stays the same over restarts."""
 
-    def __init__(self, folder: Path, log: Path, pid_file: Path, port: int | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        log: Path,
+        pid_file: Path,
+        port: int | None,
+        security: Security | None = None,
+    ) -> None:
         self.folder = folder
+        self._security = security
         self.log = log
         self.pid_file = pid_file
         self.port = port or free_port()
@@ -98,7 +107,11 @@ class Kafka:
         if not self._may_move and not is_free(self.port):
             raise port_taken("Kafka", self.port)
         config = self.folder / "server.properties"
-        config.write_text(server_properties(self.port, free_port(), self.folder / "data"))
+        controller_port = free_port()
+        lines = server_properties(self.port, controller_port, self.folder / "data")
+        if self._security:
+            lines += self._security.broker_properties(self.port, controller_port, self.folder)
+        config.write_text(lines)
         if not (self.folder / "data" / "meta.properties").exists():
             self._format(class_path, config)
         self._server = self._launch(class_path, "kafka.Kafka", str(config))
@@ -106,6 +119,7 @@ class Kafka:
 
     def _format(self, class_path: str, config: Path) -> None:
         arguments = ["format", "--ignore-formatted", "-t", new_cluster_id(), "-c", str(config)]
+        arguments += self._security.format_arguments() if self._security else []
         tool = self._launch(class_path, "kafka.tools.StorageTool", *arguments)
         if tool.wait(FORMAT_SECONDS) != 0:
             raise ServerEndedError("Kafka's format tool", self.log, tool.said())

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from devstack.choice import KAFKA_ADDRESS, POSTGRES_ADDRESS, Choice, choose
 from devstack.errors import DevStackError, Progress, disk_sentence
 from devstack.images import NO_ENGINE, POSTGRES_IMAGE, kafka_image, may_be_there
+from devstack.security import Security
 
 if TYPE_CHECKING:
     from devstack.engine import Engine
@@ -73,6 +74,7 @@ class DevStack:
         kafka_port: int | None = None,
         postgres_port: int | None = None,
         durable: bool = True,
+        security: Security | None = None,
     ) -> None:
         """Nothing is started yet.
 
@@ -84,12 +86,14 @@ class DevStack:
             kafka_port: A fixed one; a free one otherwise.
             postgres_port: Likewise.
             durable: False lets PostgreSQL skip fsync: right for tests, and only there.
+            security: TLS, users and ACLs for Kafka, which then comes from packages.
 
         """
         self.data_dir = data_dir.resolve()
         self._wanted = (kafka, postgres)
         self._ports = (kafka_port, postgres_port)
         self._durable = durable
+        self._security = security
         self._say = on_progress
         self._kafka: Part | None = None
         self._postgres: Part | None = None
@@ -192,6 +196,8 @@ class DevStack:
 
     def _choose(self) -> None:
         kafka, postgres = choices(*self._wanted, self._say)
+        if kafka and self._security:
+            kafka = Choice("packages", "Kafka: from packages, since ACLs are asked for")
         if any(choice and choice.source != "environment" for choice in (kafka, postgres)):
             self._own_folder()
         if kafka:
@@ -226,6 +232,7 @@ class DevStack:
             self.data_dir / "logs" / "kafka.log",
             self.data_dir / "kafka.pid",
             self._ports[0],
+            self._security,
         )
 
     def _postgres_from(self, choice: Choice) -> Part:
