@@ -35,3 +35,14 @@ def test_every_variable_of_the_page_is_in_the_example_and_the_other_way_round() 
     told = set(re.findall(r"^\| `(LULL_[A-Z0-9_]+)`", page, re.MULTILINE))
     assert told == set(re.findall(r"^#(LULL_[A-Z0-9_]+)=", example, re.MULTILINE))
     assert {"LULL_KAFKA_BOOTSTRAP_SERVERS", "LULL_INTERCOM_CLIENT_SECRETS"} <= told
+
+
+def test_the_runbook_says_how_to_change_every_secret() -> None:
+    example = (ROOT / ".env.example").read_text().splitlines()
+    secrets = {
+        variable.removeprefix("#").partition("=")[0]
+        for said, variable in pairwise(example)
+        if "Secret. " in said
+    }
+    table = (ROOT / "docs" / "runbook.md").read_text().partition("## Secrets")[2]
+    assert secrets - set(re.findall(r"`(LULL_[A-Z0-9_]+)`", table)) == set()

@@ -45,6 +45,12 @@ class ServiceConfig(Variables):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log lines that are written."
     )
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="OTLP/HTTP collector that traces are sent to (`http://host:4318`); "
+        "OTEL_EXPORTER_OTLP_ENDPOINT does it too. None: no traces.",
+    )
     health_host: str = Field(
         "127.0.0.1", description="Address that health and metrics listen on; keep it internal."
     )

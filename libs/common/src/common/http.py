@@ -16,6 +16,8 @@ import httpx
 import yarl
 from httpx_aiohttp import AiohttpTransport
 
+from common import tracing
+
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_MAX_BYTES = 16 * 1024 * 1024
 _NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
@@ -153,13 +155,16 @@ class Caller:
             content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
             headers = {**headers, "Content-Type": "application/json"}
         try:
-            async with (
-                asyncio.timeout(deadline.total_seconds()),
-                self._opened().request(
-                    method, where, headers=headers, data=content, allow_redirects=False
-                ) as answer,
-            ):
-                read = await _read(answer, max_bytes)
+            with tracing.calling(method, where.host) as span:
+                async with (
+                    asyncio.timeout(deadline.total_seconds()),
+                    self._opened().request(
+                        method, where, headers=headers, data=content, allow_redirects=False
+                    ) as answer,
+                ):
+                    read = await _read(answer, max_bytes)
+                if span is not None:
+                    span.set_attribute("http.response.status_code", answer.status)
         except _NEVER_CONNECTED:
             raise httpx.ConnectError("no connection") from None
         except TimeoutError:

@@ -14,7 +14,7 @@ from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLScram512
 from prometheus_client import Counter
 
-from common import log
+from common import log, tracing
 from common.clock import Clock
 from common.config import KafkaConfig
 from common.events import Event
@@ -162,12 +162,11 @@ async def publish(
         KafkaError: not appended, or unknown whether it was.
 
     """
-    await broker.publish(
-        event.to_json(),
-        topic=topic,
-        key=key,
-        headers=event_headers(event.type_name(), source, clock, event_id),
-    )
+    headers = event_headers(event.type_name(), source, clock, event_id)
+    if tracing.recorder is not None and (place := tracing.place_of(event)):
+        headers["traceparent"] = place.traceparent
+    with tracing.publishing(event, source):
+        await broker.publish(event.to_json(), topic=topic, key=key, headers=headers)
 
 
 async def commit(consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from common import log
+from common import log, tracing
 from common.health import Health
 
 _log = log.get(__name__)
@@ -91,6 +91,7 @@ async def serve(
         stopping.cancel()
         if closing is not None:
             await closing()
+        await asyncio.to_thread(tracing.close)
     _log.info("service.stopped")
 
 

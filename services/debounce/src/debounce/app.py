@@ -8,7 +8,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from common import kafka, log, topics
+from common import kafka, log, topics, tracing
 from common.clock import SystemClock
 from common.health import Health, Loop, Need
 from common.service import Listener, run, serve
@@ -17,6 +17,7 @@ from debounce.adapters.metrics import PartitionMetrics
 from debounce.adapters.owners import GroupOwners, client_id
 from debounce.adapters.producer import KafkaPublisher
 from debounce.adapters.topics import topics_fault
+from debounce.adapters.traces import traced
 from debounce.adapters.wire import read_batch
 from debounce.api import debounce_api
 from debounce.config import DebounceConfig
@@ -52,7 +53,7 @@ async def start(config: DebounceConfig) -> None:
     debounce = Debounce(
         updates,
         publisher,
-        read_batch,
+        read_batch if tracing.recorder is None else traced(read_batch, tracing.recorder),
         quiet_ms=round(config.quiet_period_s * 1000),
         clock=clock,
         need=need,
@@ -166,5 +167,6 @@ def main() -> None:
     ).parse_args()
     config = DebounceConfig.load()
     log.configure("debounce", config.log_level)
+    tracing.configure("debounce", config.otlp_endpoint)
     _collect_garbage_less_often()
     run(start(config))

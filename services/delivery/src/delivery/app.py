@@ -14,7 +14,7 @@ from typing import Any
 
 import asyncpg
 import httpx
-from common import log
+from common import log, tracing
 from common.clock import SystemClock
 from common.consuming import wait_for_topics
 from common.health import Health, Need
@@ -83,6 +83,7 @@ def main() -> None:
     else:
         config = DeliveryConfig.load()
         log.configure("delivery", config.log_level)
+        tracing.configure("delivery", config.otlp_endpoint)
         run(serve_delivery(config))
 
 

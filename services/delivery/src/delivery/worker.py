@@ -18,6 +18,7 @@ from delivery.domain.answer import Result
 from delivery.domain.row import Waiting
 from delivery.domain.share import room, size_after
 from delivery.ports import Claim, Ledger, LedgerAway
+from delivery.tracing import attempting
 
 _log = log.get(__name__)
 
@@ -147,7 +148,8 @@ class Worker:
     async def _attempt(self, claim: Claim) -> None:
         waited_s.set(0.0)
         try:
-            result = await self.attempts.run(claim)
+            with attempting(claim.row):
+                result = await self.attempts.run(claim)
         except LedgerAway as error:
             # The lease ends by itself, and the next attempt looks before it writes.
             _log.warning("delivery.result_not_saved", crm=self.crm, why=str(error))

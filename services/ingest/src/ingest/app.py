@@ -2,7 +2,7 @@
 
 import argparse
 
-from common import log
+from common import log, tracing
 from common.clock import SystemClock
 from common.health import Health
 from common.service import Listener, run, serve
@@ -36,4 +36,5 @@ def main() -> None:
     ).parse_args()
     config = IngestConfig.load()
     log.configure("ingest", config.log_level)
+    tracing.configure("ingest", config.otlp_endpoint)
     run(start(config))

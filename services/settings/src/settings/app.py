@@ -8,7 +8,7 @@ from functools import partial
 
 import asyncpg
 import httpx
-from common import http, log
+from common import http, log, tracing
 from common.clock import Clock, SystemClock
 from common.health import Health
 from common.kafka import dead_letter, new_broker
@@ -87,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         config, vendors = SettingsConfig.load_with([offer.variables for offer in OFFERS])
         log.configure("settings", config.log_level)
+        tracing.configure("settings", config.otlp_endpoint)
         if verb == "rotate-keys":
             run(_rotate_keys(config))
         else:

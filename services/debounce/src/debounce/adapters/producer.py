@@ -6,11 +6,12 @@ from contextlib import suppress
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from common import kafka, log
+from common import kafka, log, tracing
 from common.clock import Clock
 from common.events import ConversationSettled
 from faststream.kafka import KafkaBroker
 
+from debounce.adapters.traces import note_settled
 from debounce.adapters.wire import TICK_TYPE, settled_value
 from debounce.domain.quiet import Settled
 from debounce.ports import NotPublished, Unreadable
@@ -82,10 +83,13 @@ class KafkaPublisher:
         """Ids tell the place of the update named: whoever publishes it, a repeat has the same."""
         headers = kafka.event_headers(ConversationSettled.type_name(), SOURCE, self._clock, "-")
         del headers["ce_id"]
-        of_all = _encoded(headers)
+        of_all, recorder = _encoded(headers), tracing.recorder
         for one in settled:
             place = b"%d-%d" % (partition, one.offset)
-            yield one.conversation, settled_value(one), [("ce_id", place), *of_all]
+            of_one = [("ce_id", place), *of_all]
+            if recorder is not None:
+                of_one.append(note_settled(one, recorder))
+            yield one.conversation, settled_value(one), of_one
 
     async def _publish(self, topic: str, partition: int, records: Records) -> int:
         """How many records went, from the front: what fits into one batch."""
