@@ -16,7 +16,7 @@ pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).resolve().parents[2]
 WITHIN_S = 20.0
-WORDS = (b"quokka", b"Bright", b"Ada", b"Rivera", b"@")
+WORDS = (b"quokka", b"Bright", b"Rivera", b".example", b"mailto", b"%40")
 SAID = """
 canary = "quokka"
 [[workspaces]]
