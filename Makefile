@@ -79,8 +79,8 @@ demo: install ## Start everything, play scripted conversations, check what becam
 demo-kill: install ## The demo while every process, Kafka and PostgreSQL too, is killed with -9
 	@$(BIN)/lull-demo kill
 
-up: install ## Start everything and leave it running (LIVE=.env for real credentials)
-	@$(BIN)/lull-demo up $(if $(LIVE),--live $(LIVE))
+up: install ## Start everything and leave it running (LIVE=.env for real credentials; REPLICAS=2 of each service)
+	@$(BIN)/lull-demo up $(if $(LIVE),--live $(LIVE)) $(if $(REPLICAS),--replicas $(REPLICAS))
 
 down: ## Stop what `make up` started
 	@test ! -x $(BIN)/lull-demo || $(BIN)/lull-demo down

@@ -3,7 +3,7 @@
 from rich.table import Table
 
 from demo.environment import local
-from demo.product import SERVICES, Product
+from demo.product import Product
 from demo.show import console
 
 
@@ -17,7 +17,7 @@ def addresses(product: Product) -> None:
     }
     if product.simulators is not None:
         places = {"Intercom and the CRMs, simulated": f"{product.simulators}/"} | places
-    for name in SERVICES:
+    for name in product.replicas.by_name:
         places[f"health of {name}"] = f"{product.health_url(name)}/readyz (/healthz, /metrics)"
     if product.stack is not None:
         places["Kafka"] = product.stack.kafka_bootstrap

@@ -93,6 +93,7 @@ def up(
         typer.Option(help="Env file with real credentials; without it, simulators are used."),
     ] = None,
     quiet: Annotated[float | None, typer.Option(help="Seconds of quiet.")] = None,
+    replicas: Annotated[int, typer.Option(min=1, max=8, help="Of each service.")] = 1,
 ) -> None:
     """Start everything on its usual ports and leave it running; `down` ends it."""
     folder = FOLDER / "up"
@@ -104,6 +105,7 @@ def up(
     command = [sys.executable, "-m", "demo.main", "serve"]
     command += ["--live", str(live)] if live else []
     command += ["--quiet", str(quiet)] if quiet else []
+    command += ["--replicas", str(replicas)]
     (folder / "ready").unlink(missing_ok=True)
     with log.open("w") as out:
         child = subprocess.Popen(
@@ -118,7 +120,7 @@ def up(
 
 
 @app.command("serve", hidden=True)
-def serve(live: Path | None = None, quiet: float | None = None) -> None:
+def serve(live: Path | None = None, quiet: float | None = None, replicas: int = 1) -> None:
     """The process behind `up`."""
     folder = FOLDER / "up"
     quiet = quiet or (show.USUAL_QUIET_S if live else UP_QUIET_S)
@@ -129,6 +131,7 @@ def serve(live: Path | None = None, quiet: float | None = None) -> None:
         quiet_period_s=quiet,
         ports=Ports.usual(),
         live=from_file(live) if live else None,
+        replicas=replicas,
         on_progress=show.console.print,
     )
     show.quiet_period(quiet)

@@ -11,7 +11,9 @@ from devstack import DevStack, DevStackError, Stack, ensure_database
 from devstack.security import Security
 from devstack.supervise import Program, Server
 
+from demo.balancer import Balancer
 from demo.environment import Ports, Tokens, local, services, simulated_vendors
+from demo.replicas import Replicas
 from demo.system import System
 
 SERVICES: Final = ("ingest", "debounce", "delivery", "settings")
@@ -30,6 +32,7 @@ class Product:
         ports: Ports | None = None,
         live: dict[str, str] | None = None,
         security: Security | None = None,
+        replicas: int = 1,
         on_progress: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Nothing is started yet.
@@ -40,12 +43,15 @@ class Product:
             ports: free ones unless given.
             live: variables with real vendors' credentials; the simulators are left out then.
             security: of Kafka; `variables_of` must then say how each process gets in.
+            replicas: of each service; several stand behind a balancer.
             on_progress: gets a line now and then.
 
         """
         self.folder = folder
         self.quiet_period_s = quiet_period_s
         self.ports = ports or Ports.free()
+        self.replicas = Replicas(replicas, self.ports)
+        self._balancer: Balancer | None = None
         self.tokens = Tokens.kept_in(folder)
         self.simulators = None if live is not None else local(self.ports.simulators)
         self._live = live
@@ -82,13 +88,17 @@ class Product:
             for job in jobs:
                 job.result()
         self._say("Starting the services")
-        for name in SERVICES:
+        if routes := self.replicas.routes():
+            self._balancer = Balancer(routes)
+            self._balancer.start()
+        for name in self.replicas.by_name:
             self.restart(name)
         for name in self.processes():
             self.wait_ready(name)
 
     def processes(self) -> tuple[str, ...]:
-        return SERVICES if self.simulators is None else ("simulators", *SERVICES)
+        names = tuple(self.replicas.by_name)
+        return names if self.simulators is None else ("simulators", *names)
 
     def kill(self, name: str) -> None:
         """Send it kill -9. It stays away until `restart`."""
@@ -118,8 +128,10 @@ class Product:
         self._running[name].wait_until(lambda: _answers(url), READY_WITHIN_S)
 
     def health_url(self, name: str) -> str:
-        port = "simulators" if name == "simulators" else f"{name}_health"
-        return local(getattr(self.ports, port))
+        if name == "simulators":
+            return local(self.ports.simulators)
+        replica = self.replicas.by_name[name]
+        return local(replica.ports[f"{replica.service}_health"])
 
     @property
     def system(self) -> System:
@@ -152,6 +164,10 @@ class Product:
                 self.restart(name)
         return self._ended_unasked
 
+    def _told(self, name: str) -> dict[str, str]:
+        replica = self.replicas.by_name.get(name)
+        return replica.variables() if replica else {}
+
     def variables_of(self, name: str) -> dict[str, str]:
         """What this process alone is given, over what all are."""
         return {}
@@ -161,6 +177,9 @@ class Product:
         with ThreadPoolExecutor() as pool:
             list(pool.map(Server.stop, self._running.values()))
         self._running.clear()
+        if self._balancer is not None:
+            self._balancer.stop()
+            self._balancer = None
         self._devstack.stop()
 
     def _variables(self, stack: Stack) -> dict[str, str]:
@@ -179,12 +198,13 @@ class Product:
             delivery_database=databases["delivery"],
             quiet_period_s=self.quiet_period_s,
         )
+        ours |= self.replicas.shared()
         return ours | (simulated_vendors(self.simulators) if self.simulators else self._live or {})
 
     def _module(self, name: str) -> list[str]:
         if name == "simulators":
             return ["simulators.app", "--port", str(self.ports.simulators), "--validate"]
-        return [name]
+        return [self.replicas.by_name[name].service if name in self.replicas.by_name else name]
 
     def _server(self, name: str, module: list[str]) -> Server:
         program = Program(
@@ -192,7 +212,7 @@ class Product:
             command=[sys.executable, "-m", *module],
             folder=self.folder,
             log=self.logs / f"{name}.log",
-            environment=self._environment | self.variables_of(name),
+            environment=self._environment | self._told(name) | self.variables_of(name),
             grace_seconds=20,
         )
         return Server(program, self.folder / f"{name}.pid")
