@@ -18,6 +18,7 @@ from devstack.cache import cache_dir
 from devstack.jars import ensure_jars, jars_dir, parse_pins
 
 BENCH = Path(__file__).resolve().parents[1]
+REPOSITORY = BENCH.parent
 PEERS = BENCH / "peers"
 # Of Kafka's own 46 jars, Streams needs these; no logging binding, so nothing is logged.
 SHARED = ("kafka-clients", "jackson-", "slf4j-api", "zstd-jni", "lz4-java", "snappy-java")
@@ -45,6 +46,9 @@ def _ours(load: Load, run: str, folder: Path) -> dict[str, str]:
         "LULL_DEBOUNCE_HEALTH_PORT": "0",
         "LULL_DEBOUNCE_PORT": "0",
         "LULL_DEBOUNCE_INSTANCE_ID": "bench",
+        "PYTHONPATH": ":".join(
+            str(REPOSITORY / part / "src") for part in ("libs/common", "services/debounce")
+        ),
     }
 
 
@@ -71,9 +75,13 @@ def _quix(closing: str) -> Callable[[], list[str]]:
     return lambda: [str(venv() / "bin" / "python"), str(PEERS / "quix.py"), closing]
 
 
-OURS = Contender(
-    "lull", b"partitions.assigned", lambda: [sys.executable, "-m", "debounce"], _ours, ours=True
-)
+def _shipped() -> list[str]:
+    """With what its image installs and nothing else: libraries import what they happen to find."""
+    shipped = venv(REPOSITORY / "requirements" / "debounce.txt")
+    return [str(shipped / "bin" / "python"), "-m", "debounce"]
+
+
+OURS = Contender("lull", b"partitions.assigned", _shipped, _ours, ours=True)
 STREAMS_SESSION = Contender(
     "streams-session", b"ready", _streams("session", "rocksdb"), _peer, commits_each_s=30
 )
@@ -146,9 +154,8 @@ def _streams_class_path() -> str:
     return f"{classes}:{class_path}"
 
 
-def venv() -> Path:
-    """The environment of quixstreams and matplotlib, made from hash-pinned requirements."""
-    requirements = BENCH / "requirements.txt"
+def venv(requirements: Path = BENCH / "requirements.txt") -> Path:
+    """An environment made from hash-pinned requirements: quixstreams' and matplotlib's, or ours."""
     pinned = hashlib.sha256(requirements.read_bytes()).hexdigest()
     folder = cache_dir() / "bench" / f"venv-{pinned[:16]}"
     if not (folder / ".installed").exists():
