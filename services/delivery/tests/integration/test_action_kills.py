@@ -85,8 +85,8 @@ async def test_double_clicked_submits_under_kills_are_each_done_once(world: Any,
 
     async def carry_out(submit: Submit) -> None:
         async with room:
-            done["presses"] += await submit.until_done()
-            done["submits"] += 1
+            presses = await submit.until_done()
+            done.update(submits=1, presses=presses)
 
     working = asyncio.gather(*(carry_out(submit) for submit in submits))
     for number in range(1, kills + 1):

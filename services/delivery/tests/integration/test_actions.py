@@ -254,7 +254,7 @@ async def test_a_card_says_who_the_contact_is(acting: Any, world: Any) -> None:
     assert (await person_of(unknown))["state"] == "none"
     several = await person_of(twice, contact={"id": twice["id"], "emails": addresses})
     assert several["state"] == "several"
-    nobody = await person_of({"id": "1"})
+    nobody = await person_of(unknown, contact={"id": unknown["id"]})
     assert (nobody["state"], nobody["reason"]) == ("none", "no_address")
     # However often it is asked while the CRM thinks it over, it is asked once.
     slow, calls = await acting.customer(), len(calls_of(acting))
