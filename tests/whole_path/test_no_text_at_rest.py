@@ -47,7 +47,10 @@ def everything_fails(rig: Any) -> None:
         rig.reply(app)
     time_to_settle(rig)
     hits = [fault for fault in rig.control.faults() if fault["kind"] == "echo"]
-    assert sum(fault["hits"] > 0 for fault in hits) > len(hits) / 2
+    # How many of these are reached depends on the retries' chances.
+    reached = {fault["vendor"] for fault in hits if fault["hits"]}
+    assert reached == {fault["vendor"] for fault in hits}
+    assert sum(fault["hits"] > 0 for fault in hits) > len(hits) / 3
     rig.control.clear_faults()
 
 
