@@ -1,7 +1,9 @@
-"""The machine that figures were taken on, in one line."""
+"""Where figures come from: the machine and the command, in one line each."""
 
 import os
 import platform
+import shlex
+import sys
 from pathlib import Path
 
 import psutil
@@ -16,3 +18,18 @@ def machine() -> str:
     gib = psutil.virtual_memory().total / 2**30
     python = platform.python_version()
     return f"{os.cpu_count()} cores of {model}, {gib:.0f} GiB, {platform.system()}, Python {python}"
+
+
+def command(module: str, private: str) -> str:
+    """The one that runs, as anybody may type it.
+
+    Args:
+        module: what was run.
+        private: an option whose value is no part of what was measured, such as `--results`.
+
+    """
+    words = sys.argv[1:]
+    if private in words:
+        at = words.index(private)
+        del words[at : at + 2]
+    return shlex.join(["python", "-m", module, *words])

@@ -11,7 +11,6 @@ import gc
 import json
 import logging
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from uuid import uuid4
 from bench.debounce import contenders, report, scenarios
 from bench.debounce.contenders import Contender, PeerMissing
 from bench.debounce.load import Load
-from bench.machine import machine
+from bench.machine import command, machine
 from devstack import DevStack
 
 Row = dict[str, Any]
@@ -40,7 +39,7 @@ class Bench:
         self.folder = folder
         self.runs = 0
         self.origin = {
-            "command": shlex.join(["python", "-m", "bench.debounce", *_without_results()]),
+            "command": command("bench.debounce", "--results"),
             "machine": machine(),
             "partitions": options.partitions,
         }
@@ -138,15 +137,6 @@ class Bench:
             "log_s": round(load.seconds, 1),
         }
         return load, checker
-
-
-def _without_results() -> list[str]:
-    """The command as anybody may type it: where its rows went is no part of what was measured."""
-    words = sys.argv[1:]
-    if "--results" in words:
-        at = words.index("--results")
-        del words[at : at + 2]
-    return words
 
 
 _HIDDEN = ("command", "machine", "at", "partitions", "conversations", "log_s")

@@ -11,15 +11,13 @@ import asyncio
 import json
 import logging
 import os
-import shlex
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from bench.delivery import measuring, pressing, report
 from bench.delivery.measuring import Row
-from bench.machine import machine
+from bench.machine import command, machine
 from devstack import DevStack, Stack
 
 BENCH = Path(__file__).resolve().parents[1]
@@ -78,15 +76,6 @@ async def measure(given: argparse.Namespace, stack: Stack, folder: Path) -> None
                     replicas=given.replicas,
                     limit_s=given.limit,
                 )
-            elif given.what == "actions":
-                row = await pressing.actions(
-                    stack,
-                    folder,
-                    delay_ms=delay_ms,
-                    workspaces=workspaces,
-                    per_s=given.per_s,
-                    seconds=given.seconds,
-                )
             elif given.what == "statements":
                 row = await measuring.statements(
                     stack,
@@ -97,7 +86,8 @@ async def measure(given: argparse.Namespace, stack: Stack, folder: Path) -> None
                     notes=given.notes,
                 )
             else:
-                row = await measuring.idle(
+                one_by_one = pressing.actions if given.what == "actions" else measuring.idle
+                row = await one_by_one(
                     stack,
                     folder,
                     delay_ms=delay_ms,
@@ -111,21 +101,13 @@ async def measure(given: argparse.Namespace, stack: Stack, folder: Path) -> None
 def keep(given: argparse.Namespace, row: Row) -> None:
     print(json.dumps(row), flush=True)
     origin = {
-        "command": shlex.join(["python", "-m", "bench.delivery", *_without_results()]),
+        "command": command("bench.delivery", "--results"),
         "machine": machine(),
         "load_average": round(os.getloadavg()[0], 1),
         "at": round(time.time()),
     }
     with given.results.open("a") as results:
         results.write(json.dumps(row | origin) + "\n")
-
-
-def _without_results() -> list[str]:
-    words = sys.argv[1:]
-    if "--results" in words:
-        at = words.index("--results")
-        del words[at : at + 2]
-    return words
 
 
 def main() -> None:

@@ -15,7 +15,6 @@ import asyncio
 import json
 import os
 import platform
-import shlex
 import statistics
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
+from bench.machine import command
 from delivery.adapters import schema
 from delivery.adapters.postgres import PostgresLedger
 from devstack import DevStack, ensure_database
@@ -147,14 +147,6 @@ def _database(postgres_dsn: str, rows: int) -> str:
     return ensure_database(postgres_dsn, f"claims_{rows}", "delivery_of_bench", "bench")
 
 
-def _without_folder() -> list[str]:
-    words = sys.argv[1:]
-    if "--folder" in words:
-        at = words.index("--folder")
-        del words[at : at + 2]
-    return words
-
-
 def main() -> int:
     given = options()
     with tempfile.TemporaryDirectory() as temporary:
@@ -168,7 +160,7 @@ def main() -> int:
                 return 0
             figures = asyncio.run(measure(stack.postgres_dsn, list(given.rows), given.claims))
     origin = {
-        "command": shlex.join(["python", "-m", "bench.delivery.claims", *_without_folder()]),
+        "command": command("bench.delivery.claims", "--folder"),
         "machine": f"{os.cpu_count()} cores, {platform.platform()}",
         "load_average": round(os.getloadavg()[0], 1),
         "at": round(time.time()),

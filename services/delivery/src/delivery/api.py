@@ -1,5 +1,6 @@
 """HTTP in: what happened to a conversation, and why; what happened in a workspace."""
 
+import hmac
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -7,6 +8,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from common.catalog import APPS
 from common.outcomes import Outcome
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -39,6 +41,12 @@ def problem(status: int, title: str) -> Response:
         status_code=status,
         media_type="application/problem+json",
     )
+
+
+def bears(request: Request, token: SecretStr) -> bool:
+    """Whether it carries this token; told in constant time."""
+    given = request.headers.get("authorization", "")
+    return hmac.compare_digest(given.encode(), f"Bearer {token.get_secret_value()}".encode())
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes | None:

@@ -6,6 +6,7 @@ Surplus notes and activities with exactly our marker and by our user are deleted
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from common import log
 from common.catalog import apps_of
@@ -23,6 +24,7 @@ from delivery.ports import (
     RetryLater,
     TokenRejected,
 )
+from delivery.reaching import reach
 from delivery.records import records
 from delivery.rewriting import write_once_more
 from delivery.working import Ended, Needs, Working
@@ -60,7 +62,12 @@ async def _through_any(needs: Needs, working: Working) -> Known | None:
         if installation is None or installation.crm_account != key.crm_account:
             continue
         try:
-            found = await _through(needs, working, app.key)
+            found = await reach(
+                needs.settings,
+                key.workspace_id,
+                app.key,
+                partial(_look_over, needs, working, app.key),
+            )
         except ReconnectNeeded as error:
             refused = refused or error
         else:
@@ -71,23 +78,12 @@ async def _through_any(needs: Needs, working: Working) -> Known | None:
     return None
 
 
-async def _through(needs: Needs, working: Working, app: str) -> Known | None:
-    key, rejected = working.row.key, None
-    while True:
-        access = await needs.settings.crm_access(key.workspace_id, app, rejected=rejected)
-        # What is held of the installation may be older: ids of one account mean other records, or
-        # none, in another.
-        if access.account_id != key.crm_account:
-            return None
-        try:
-            return await _look_over(needs, working, app, access)
-        except TokenRejected:
-            if rejected is not None:
-                raise ReconnectNeeded("crm_token_rejected") from None
-            rejected = access.access_token
-
-
-async def _look_over(needs: Needs, working: Working, app: str, access: CrmAccess) -> Known:
+async def _look_over(needs: Needs, working: Working, app: str, access: CrmAccess) -> Known | None:
+    """What is known then; None: the connection leads to another account."""
+    # What is held of the installation may be older: ids of one account mean other records, or
+    # none, in another.
+    if access.account_id != working.row.key.crm_account:
+        return None
     known = working.known
     persons = await _persons(needs, working, access, known)
     for kind in _KINDS if needs.crm.has_activity else _KINDS[:1]:

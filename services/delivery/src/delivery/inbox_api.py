@@ -3,7 +3,6 @@
 Requests hold what was typed into a form, so nothing of them is repeated in an answer or logged.
 """
 
-import hmac
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
@@ -16,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from delivery.acting import Actions, Answer
-from delivery.api import read_body
+from delivery.api import bears, read_body
 from delivery.cards import Asked, Cards
 from delivery.carrying_out import Pressed
 from delivery.domain import person
@@ -134,8 +133,7 @@ def _guarded(
     async def guarded(request: Request) -> Response:
         if token is None:
             return _refused(403, "switched_off", "Set LULL_DELIVERY_ACTIONS_TOKEN at delivery.")
-        given = request.headers.get("authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {token.get_secret_value()}".encode()):
+        if not bears(request, token):
             return _refused(
                 401, "bad_credential", "Send LULL_DELIVERY_ACTIONS_TOKEN as a bearer token."
             )

@@ -4,7 +4,6 @@ Nothing is written, in the CRM or the ledger, and nothing of the text is kept or
 answer holds text, so it goes to settings' console alone, by a credential of its own.
 """
 
-import hmac
 import re
 import time
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from delivery.api import problem
+from delivery.api import bears, problem
 from delivery.domain.conversation import Conversation
 from delivery.domain.note import Marker
 from delivery.domain.row import Key, Request, Row
@@ -168,8 +167,7 @@ def preview_route(previews: Previews, token: SecretStr | None) -> Route:
     async def preview(request: HttpRequest) -> Response:
         if token is None:
             return problem(403, "previews are switched off: set LULL_DELIVERY_PREVIEW_TOKEN")
-        given = request.headers.get("authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {token.get_secret_value()}".encode()):
+        if not bears(request, token):
             return problem(401, "a credential is needed: Authorization: Bearer ...")
         workspace_id = request.path_params["workspace_id"]
         conversation_id = request.path_params["conversation_id"]

@@ -1,6 +1,5 @@
 """HTTP in: count what a replay would ask again, and ask it again. For operators, by credential."""
 
-import hmac
 from datetime import datetime
 from typing import Annotated, Any, Final, Protocol, Self
 
@@ -21,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from delivery.api import problem, read_body
+from delivery.api import bears, problem, read_body
 from delivery.domain.selection import REPLAYABLE, UNWRITTEN, Selection
 from delivery.ports import LedgerAway, Replayed
 
@@ -97,9 +96,7 @@ def replay_route(replays: Replays, operator_token: SecretStr | None) -> Route:
     async def replay(request: Request) -> Response:
         if operator_token is None:
             return problem(403, "replay is switched off: set LULL_DELIVERY_OPERATOR_TOKEN")
-        given = request.headers.get("authorization", "")
-        wanted = f"Bearer {operator_token.get_secret_value()}"
-        if not hmac.compare_digest(given.encode(), wanted.encode()):
+        if not bears(request, operator_token):
             return problem(401, "the operator's token is needed: Authorization: Bearer ...")
         body = await read_body(request, _BODY_MAX_BYTES)
         if body is None:

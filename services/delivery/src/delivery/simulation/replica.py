@@ -48,7 +48,7 @@ class Scene:
             loop.time,
             lambda: self.database.accepted,
             lambda: self.database.outcomes,
-            lambda talk: self.database.asks_itself(talk),
+            self.database.asks_itself,
         )
         self.accounts: dict[str, Account] = {}
         self.talks: dict[str, Talk] = {}
