@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+import attempting
 import httpx
 import pytest
 from common.catalog import ActionKind
@@ -41,19 +42,12 @@ from pydantic import SecretStr
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 TOKEN = "the-token-of-ingest"
 DEADLINE = timedelta(seconds=0.2)
-INSTALLATION = Installation(
-    workspace_id="wk1",
-    app="hubspot",
-    version=1,
-    installed_at=NOW - timedelta(days=1),
-    transcript_sync=False,
-    active_app_users=frozenset({"5001"}),
-    paused_app_users=frozenset({"5002"}),
-    all_conversations=False,
-    note_policy="update",
-    time_zone="UTC",
-    crm_account="42001",
-    reconnect_needed=False,
+INSTALLATION = attempting.INSTALLATION.model_copy(
+    update={
+        "installed_at": NOW - timedelta(days=1),
+        "transcript_sync": False,
+        "paused_app_users": frozenset({"5002"}),
+    }
 )
 MADE = Made(ActionKind.DEAL, "77", "501", "https://crm/77")
 

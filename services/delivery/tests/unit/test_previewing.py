@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+import attempting
 import httpx
 import pytest
 from common.eligibility import Installation
@@ -29,18 +30,8 @@ from starlette.applications import Starlette
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 TOKEN = "the-token-of-settings"
-INSTALLATION = Installation(
-    workspace_id="wk1",
-    app="hubspot",
-    version=1,
-    installed_at=NOW - timedelta(days=1),
-    transcript_sync=True,
-    active_app_users=frozenset({"5001"}),
-    all_conversations=False,
-    note_policy="update",
-    time_zone="Europe/Berlin",
-    crm_account="42001",
-    reconnect_needed=False,
+INSTALLATION = attempting.INSTALLATION.model_copy(
+    update={"installed_at": NOW - timedelta(days=1), "time_zone": "Europe/Berlin"}
 )
 
 

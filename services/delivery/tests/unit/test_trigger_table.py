@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import attempting
 import pytest
 from common.eligibility import Installation
 from common.events import Trigger
@@ -45,19 +46,7 @@ def message(number: int, at: datetime, kind: str = "user") -> Message:
 
 
 GOOD = Conversation("wk1", "1", "email", (message(7, SAID),), 0, "5001", False, ("c1",), NOW)
-ON = Installation(
-    workspace_id="wk1",
-    app="hubspot",
-    version=1,
-    installed_at=INSTALLED,
-    transcript_sync=True,
-    active_app_users=frozenset({"5001"}),
-    all_conversations=False,
-    note_policy="update",
-    time_zone="UTC",
-    crm_account="42001",
-    reconnect_needed=False,
-)
+ON = attempting.INSTALLATION.model_copy(update={"installed_at": INSTALLED})
 # What is wrong with the world where only this demand is not met, and what is said then.
 UNMET: dict[str, list[tuple[Installation, Conversation, Outcome | str]]] = {
     "toggle on": [(ON.model_copy(update={"transcript_sync": False}), GOOD, Outcome.SYNC_OFF)],

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+import attempting
 import pytest
 from common.eligibility import Installation
 from common.events import Trigger
@@ -18,19 +19,7 @@ from delivery.writing import Writing
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SAID = Update(NOW - timedelta(hours=1), 1)
-INSTALLATION = Installation(
-    workspace_id="wk1",
-    app="pipedrive",
-    version=1,
-    installed_at=NOW - timedelta(days=1),
-    transcript_sync=True,
-    active_app_users=frozenset({"5001"}),
-    all_conversations=False,
-    note_policy="update",
-    time_zone="UTC",
-    crm_account="42001",
-    reconnect_needed=False,
-)
+INSTALLATION = attempting.INSTALLATION.model_copy(update={"app": "pipedrive"})
 
 
 class World:
