@@ -40,17 +40,16 @@ def everything_fails(rig: Any) -> None:
             APPS[app].crm, "echo", path="(oauth|token)", status=500, method="POST"
         )
     for app in APPS:
-        for _ in range(4):
+        for _ in range(5):
             rig.say(app)
     rig.until(rig.ended)
     for app in APPS:
         rig.reply(app)
     time_to_settle(rig)
     hits = [fault for fault in rig.control.faults() if fault["kind"] == "echo"]
-    # How many of these are reached depends on the retries' chances.
     reached = {fault["vendor"] for fault in hits if fault["hits"]}
     assert reached == {fault["vendor"] for fault in hits}
-    assert sum(fault["hits"] > 0 for fault in hits) > len(hits) / 3
+    assert sum(fault["hits"] > 0 for fault in hits) > len(hits) / 2
     rig.control.clear_faults()
 
 
