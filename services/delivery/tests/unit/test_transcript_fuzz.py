@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -14,6 +13,7 @@ from delivery.domain.conversation import Conversation, Message
 from delivery.domain.note import Marker
 from delivery.domain.text import Size, boundary, harmless
 from delivery.domain.transcript import render
+from growth import LINEAR, growth
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -200,32 +200,36 @@ def test_ordinary_text_is_not_altered(text: Any) -> None:
     assert harmless(ordinary) == ordinary
 
 
-MEGABYTES = {
-    "plain": "x" * 1_000_000,
-    "angles": "<" * 1_000_000,
-    "joined": "\U0001f469\u200d" * 500_000,
-    "marks": "\u0301" * 1_000_000,
-    "markers": "[lull wk1/12]" * 80_000,
-    "entities": "&#91;lull " * 100_000,
-    "lines": "\n" * 1_000_000,
-    "spaces": "[lull" + " " * 1_000_000,
-    "flags": "\U0001f1e6" * 500_000,
-    "surrogates": "\ud800" * 1_000_000,
+MEGABYTE = 1_000_000
+PIECES_OF_IT = {
+    "plain": "x",
+    "angles": "<",
+    "joined": "\U0001f469\u200d",
+    "marks": "\u0301",
+    "markers": "[lull wk1/12]",
+    "entities": "&#91;lull ",
+    "lines": "\n",
+    "spaces": " ",
+    "flags": "\U0001f1e6",
+    "surrogates": "\ud800",
 }
 
 
-@pytest.mark.parametrize("text", MEGABYTES.values(), ids=MEGABYTES)
+@pytest.mark.parametrize("piece", PIECES_OF_IT.values(), ids=PIECES_OF_IT)
 @pytest.mark.parametrize("html", [True, False])
-def test_a_megabyte_takes_less_than_half_a_second(text: Any, html: Any) -> None:
-    conversation = talk([(text, "Ada", "user", (), False)])
-    began = time.process_time()
-    note = rendered(conversation, html=html, max_chars=65_536, max_bytes=90_000)
-    assert carries(note.body, MARKER)
-    assert time.process_time() - began < 0.5
+def test_a_message_costs_in_step_with_its_length(piece: Any, html: Any) -> None:
+    def copied(length: int) -> None:
+        text = "[lull" + piece * (length // len(piece))
+        conversation = talk([(text, "Ada", "user", (), False)])
+        note = rendered(conversation, html=html, max_chars=65_536, max_bytes=90_000)
+        assert carries(note.body, MARKER)
+
+    assert growth(copied, MEGABYTE) < LINEAR
 
 
-def test_five_hundred_parts_of_two_kilobytes_take_less_than_half_a_second() -> None:
-    conversation = talk([("a <\u00e9> " * 300, "Ada", "user", ("f",), False)] * 501)
-    began = time.process_time()
-    rendered(conversation, html=True, max_chars=65_536)
-    assert time.process_time() - began < 0.5
+def test_a_conversation_costs_in_step_with_its_messages() -> None:
+    def copied(messages: int) -> None:
+        said = [("a <\u00e9> " * 300, "Ada", "user", ("f",), False)] * messages
+        rendered(talk(said), html=True, max_chars=65_536)
+
+    assert growth(copied, 504) < LINEAR
