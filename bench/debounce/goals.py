@@ -90,7 +90,12 @@ def _caught_up(rows: Sequence[Row]) -> Iterable[tuple[str, str, str]]:
 
 
 def _pending(rows: Sequence[Row]) -> Iterable[tuple[str, str, str]]:
-    of_ours = [row for row in rows if (row["scenario"], row["contender"]) == ("pending", "lull")]
+    of_ours = [
+        row
+        for row in rows
+        if (row["scenario"], row["contender"]) == ("pending", "lull")
+        and row["us_per_update"] is not None  # it was over before anyone looked
+    ]
     sizes = sorted({row["pending"] for row in of_ours})
     if len(sizes) < 2:
         return

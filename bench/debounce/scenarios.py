@@ -120,7 +120,7 @@ async def pending(
             "finished": bool(samples) and samples[-1][0] >= total,
             "rss": running.rss(),
             "peak_rss": running.peak_rss(),
-            "us_per_update": _slope_us(samples, conversations, total),
+            "us_per_update": slope_us(samples, conversations, total),
         }
         if recover and row["finished"]:
             await asyncio.sleep(contender.commits_each_s * 1.2 + 1)
@@ -228,9 +228,12 @@ def _reads(running: Running, total: int) -> Callable[[], Awaitable[int]]:
     return read
 
 
-def _slope_us(samples: list[Sample], begin: int, end: int) -> float | None:
-    """CPU time per record between two counts of records, in microseconds."""
-    if not samples or samples[-1][0] < end:
+def slope_us(samples: list[Sample], begin: int, end: int) -> float | None:
+    """CPU time per record between two counts of records, in microseconds.
+
+    None where the contender was not seen between them: it was over before anyone looked.
+    """
+    if not samples or samples[-1][0] < end or not any(begin < read < end for read, _ in samples):
         return None
     return (_cpu_at(samples, end) - _cpu_at(samples, begin)) / (end - begin) * 1e6
 

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import pytest
 from bench.debounce.goals import goals
+from bench.debounce.scenarios import slope_us
 
 Row = dict[str, Any]
 
@@ -79,3 +81,11 @@ def test_each_goal_can_be_missed() -> None:
     assert missed(steep)[0].startswith("cost per update flat")
     fat = [row | {"rss": 10**9} if row.get("pending") == 10**6 else row for row in GOOD]
     assert missed(fat)[0].startswith("at most 350 bytes")
+
+
+def test_what_was_over_before_anyone_looked_has_no_cost() -> None:
+    per_update = pytest.approx(4.0)
+    seen = [(0, 1.0), (10_000, 1.1), (60_000, 1.3), (110_000, 1.5)]
+    assert slope_us(seen, 10_000, 110_000) == per_update
+    assert slope_us([(0, 1.0), (110_000, 1.5)], 10_000, 110_000) is None
+    assert slope_us(seen[:3], 10_000, 110_000) is None
