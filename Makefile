@@ -48,8 +48,10 @@ lint: install ## ruff, and the direction of imports
 types: install ## mypy --strict over everything
 	@$(BIN)/mypy .
 
-test: install ## All tests on a real Kafka and PostgreSQL (about 10 minutes on 2 cores at most)
-	@$(BIN)/pytest -q
+# A file's tests stay together, as they share what it starts; each process brings a Kafka and a PostgreSQL of its own.
+PYTEST = $(BIN)/pytest -q -n $(or $(WORKERS),2) --dist loadfile
+test: install ## All tests on a real Kafka and PostgreSQL, in two processes (WORKERS=1 for one)
+	@$(PYTEST)
 
 test-faults: install ## The same tests at their full numbers: more histories, more kills (up to 60 minutes)
 	@LULL_TEST_SIZE=faults $(BIN)/pytest -q
