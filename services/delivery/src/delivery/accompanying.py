@@ -47,7 +47,7 @@ class Accompanying:
 
     async def _update(self, known: Written) -> None:
         working, newest = self.sending.working, self.conversation.newest_update
-        if write.shows(known, newest) and not working.only_removal:
+        if write.shows(known, newest) and not working.rewrites:
             return
         stored = await self.sending.records("activity").read(known.id)
         # One that people deleted, or took our marker from, is theirs and left alone; its id stays

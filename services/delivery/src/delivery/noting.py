@@ -64,9 +64,10 @@ class Noting:
         )
 
     def _said_already(self) -> Verdict | None:
-        """The note was found by a probe, or only the activity was still missing."""
+        """The note was found or made by this attempt; one that is only known may be gone."""
         newest, working = self.conversation.newest_update, self.sending.working
-        if working.only_removal or not write.shows(working.known.note, newest):
+        seen = working.known.note != working.row.known.note
+        if working.rewrites or not seen or not write.shows(working.known.note, newest):
             return None
         return Verdict(Outcome.ALREADY_THERE, through=newest)
 

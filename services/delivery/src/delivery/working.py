@@ -158,6 +158,11 @@ class Working:
         return any(request.trigger is Trigger.QUIET for request in self.left)
 
     @property
+    def rewrites(self) -> bool:
+        """Whether what stands in the CRM counts, however up to date it is for all we know."""
+        return any(request.trigger is Trigger.REMOVED for request in self.left)
+
+    @property
     def only_removal(self) -> bool:
         return all(request.trigger is Trigger.REMOVED for request in self.left)
 

@@ -31,7 +31,7 @@ class Writing:
         """Bring note (and activity) up to what was said."""
         working, talk = self.working, self.conversation
         period, newest = self._period, talk.newest_update
-        if not working.only_removal and is_up_to_date(working.known, period, newest, activity):
+        if not working.rewrites and is_up_to_date(working.known, period, newest, activity):
             return Verdict(Outcome.UP_TO_DATE)
         time_zone = working.installation.time_zone
         rendering = Rendering(self.needs.crm, talk, self.link, time_zone)

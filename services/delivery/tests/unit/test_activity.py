@@ -58,7 +58,7 @@ class Open:
         self.crm: Any = crm
         self.known = known
         self.limits = Limits(timedelta(minutes=15), timedelta(seconds=20), Schedule())
-        self.only_removal = False
+        self.only_removal = self.rewrites = False
         self.rewrote = False
         self.installation: Any = type("Installation", (), {"time_zone": "UTC"})
 
@@ -151,6 +151,6 @@ async def test_a_removal_updates_the_last_activity_and_makes_none() -> None:
     made_before(crm)
     work = accompanying(crm, period=NEWER.part_id)
     opened: Any = work.sending.working
-    opened.only_removal = True
+    opened.only_removal = opened.rewrites = True
     await work.run()
     assert (crm.made, work.sending.working.rewrote) == (0, True)

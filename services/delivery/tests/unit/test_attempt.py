@@ -176,6 +176,19 @@ async def test_a_removal_rewrites_a_note_that_is_otherwise_up_to_date() -> None:
     assert "77" in world.notes
 
 
+@pytest.mark.parametrize("trigger", [Trigger.QUIET, Trigger.MANUAL])
+async def test_a_removal_is_carried_out_though_another_request_beside_it_is_up_to_date(
+    trigger: Trigger,
+) -> None:
+    """The simulation's seed 8496: an older text had landed late, and was not written over."""
+    world = asked(Trigger.REMOVED, trigger)
+    world.row = replace(world.row, known=replace(noted(world), note=Written("77", None, SAID)))
+    world.notes["77"] = f"<p>{Marker('wk1', '1')} older</p><p>text {Marker('wk1', '1')}</p>"
+    await world.attempt()
+    assert world.outcomes() == [Outcome.SUPERSEDED, Outcome.UPDATED]
+    assert "hello" in world.notes["77"]
+
+
 async def test_nothing_is_written_where_only_the_clock_moved_on() -> None:
     world = asked()
     await world.attempt()

@@ -109,10 +109,14 @@ def writing(
     return Writing(needs, working, access, talk, "https://app/x", opened)
 
 
-async def only_the_activity_is_missing(world: World) -> tuple[Writing, Outcome]:
-    first = writing(world, Known("501", unknown_activity=None))
-    await first.write(activity=False)
+async def noted(world: World) -> None:
+    """The note stands there, whole."""
+    await writing(world, Known("501")).write(activity=False)
     world.notes = {"n1": "501"}
+
+
+async def only_the_activity_is_missing(world: World) -> tuple[Writing, Outcome]:
+    await noted(world)
     sought = UnknownWrite("501", None, NOW - timedelta(hours=1), SAID, probes=1)
     known = Known("501", Written("n1", None, SAID), unknown_activity=sought)
     second = writing(world, known)
@@ -129,6 +133,17 @@ async def test_a_note_that_went_with_its_person_is_made_again_before_the_activit
     assert second.working.known.note.id in world.notes
 
 
+async def test_a_note_that_went_with_its_person_is_missed_though_the_activity_is_known() -> None:
+    """The simulation's seed 17054: said to be there already, as an earlier attempt had made it."""
+    world = World("501", merges=False)
+    await noted(world)
+    before = Update(SAID.updated_at - timedelta(days=1), 0)
+    work = writing(world, Known("501", Written("n1", None, SAID), Written("a1", None, before)))
+    world.person_goes()
+    assert (await work.write(activity=True)).outcome is Outcome.DELIVERED
+    assert list(world.notes.values()) == ["502"]
+
+
 async def test_a_note_that_moved_with_its_merged_person_stays_the_one() -> None:
     world = World("501", merges=True)
     second, outcome = await only_the_activity_is_missing(world)
@@ -143,7 +158,8 @@ async def test_under_policy_new_each_period_has_an_activity_of_its_own(policy: A
     world = World("501", merges=False)
     before = Update(SAID.updated_at - timedelta(days=1), 0)
     known = Known("501", Written("n1", None, SAID), Written("a1", 0, before))
-    world.bodies |= {"n1": "", "a1": ""}
+    await noted(world)
+    world.bodies["a1"] = ""
     work = writing(world, known, policy)
     await work.write(activity=True)
     made = [world.bodies[one] for one in world.activities]
