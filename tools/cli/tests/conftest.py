@@ -66,7 +66,7 @@ class Services:
             def do_GET(self) -> None:
                 services.serve(self)
 
-            do_POST = do_GET  # noqa: N815 - the library's own name
+            do_POST = do_PUT = do_GET  # noqa: N815 - the library's own names
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -82,6 +82,7 @@ class Services:
         length = int(request.headers.get("content-length") or 0)
         self.asked.append(
             {
+                "method": request.command,
                 "path": where.path,
                 "query": dict(parse_qsl(where.query)),
                 "body": json.loads(request.rfile.read(length) or b"null"),

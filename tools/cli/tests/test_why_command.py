@@ -77,7 +77,7 @@ def test_why_says_so_where_nothing_was_asked(asked: Run, services: Any) -> None:
     assert done.returncode == 0
     assert done.stdout.startswith("It does not wait for quiet.\nNothing was asked for it")
     services.answer("/v1/pending/wk1/1", PENDING | {"pending": None})
-    assert "set LULL_DEBOUNCE_URL to that one" in asked("why", "wk1", "1").stdout
+    assert "name it in LULL_DEBOUNCE_URL too" in asked("why", "wk1", "1").stdout
 
 
 def test_history_goes_through_the_pages_up_to_its_limit(asked: Run, services: Any) -> None:

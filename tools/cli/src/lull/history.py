@@ -7,6 +7,7 @@ from common.catalog import APPS
 
 from lull.calling import call, loaded
 from lull.config import LullConfig
+from lull.pending import find, where_it_waits
 from lull.replay import Apps, Outcomes, Reason, Since, Until
 
 _WAITS = {
@@ -30,9 +31,7 @@ def why(
     Exit codes: 0 answered; 1 refused; 2 wrong usage or configuration; 3 no answer.
     """
     config = loaded(LullConfig)
-    pending = call(
-        "debounce", config.debounce_url, "GET", f"/v1/pending/{workspace}/{conversation}"
-    )
+    pending = find(config, workspace, conversation)
     said = call(
         "delivery",
         config.delivery_url,
@@ -40,7 +39,7 @@ def why(
         f"/v1/deliveries/{workspace}/{conversation}",
         missing_is={"deliveries": []},
     )
-    typer.echo(_pending(pending))
+    typer.echo(where_it_waits(pending))
     for entry in said["deliveries"]:
         typer.echo(_delivery(entry))
     if not said["deliveries"] and pending["pending"] is False:
@@ -90,22 +89,6 @@ def history(
         typer.echo("Nothing ended in this workspace that answers to this.", err=True)
     elif cursor is not None:
         typer.echo(f"There is more; see --limit (now {limit}).", err=True)
-
-
-def _pending(answer: dict[str, Any]) -> str:
-    if answer["pending"] is None:
-        return (
-            f"Whether it waits for quiet is known to another replica of debounce "
-            f"({answer['owner'] or 'none at present'}): set LULL_DEBOUNCE_URL to that one."
-        )
-    if answer["pending"]:
-        return (
-            f"It waits for quiet and is due at {answer['due_at']} "
-            f"(last update {answer['updated_at']})."
-        )
-    if not answer["caught_up"]:
-        return "It is not known to wait for quiet, but debounce has not read all there is yet."
-    return "It does not wait for quiet."
 
 
 def _delivery(entry: dict[str, Any]) -> str:

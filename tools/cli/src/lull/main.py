@@ -5,9 +5,12 @@ from typing import Annotated
 
 import typer
 
+from lull.admin import admin
 from lull.doctor.command import doctor
 from lull.history import history, why
+from lull.installations import installations, sync_now, toggle
 from lull.ledger import ledger
+from lull.pending import pending
 from lull.replay import replay
 from lull.topics import topics
 
@@ -22,7 +25,12 @@ app = typer.Typer(
 )
 app.command()(why)
 app.command()(history)
+app.command()(pending)
 app.command()(replay)
+app.command()(sync_now)
+app.command()(installations)
+app.command()(toggle)
+app.add_typer(admin, name="admin")
 app.add_typer(topics, name="topics")
 app.command()(doctor)
 app.add_typer(ledger, name="ledger")
