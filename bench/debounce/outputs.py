@@ -43,6 +43,8 @@ class Outputs:
         ends = await self.ends()
         consumer = self._consumer
         left = {place for place in self._places if ends[place] > begin[place]}
+        if not left:
+            return []
         consumer.assign(list(left))
         for place in left:
             consumer.seek(place, begin[place])

@@ -180,8 +180,9 @@ async def _until_done(
         now, found = running.now(), await _count(outputs, begin)
         if found != count:
             count, last = found, now
-        quiet_s = now.at_s - last.at_s
-        if quiet_s > (DONE_AFTER_S if count >= expected else LONGEST_PAUSE_S):
+        # The first may take any time: those of a session window come with a commit.
+        pause_s = DONE_AFTER_S if count >= expected else LONGEST_PAUSE_S if count else limit_s
+        if now.at_s - last.at_s > pause_s:
             return last
         if now.at_s > limit_s or not running.alive():
             return last

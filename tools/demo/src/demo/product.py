@@ -79,9 +79,9 @@ class Product:
         self._say("Creating topics and tables")
         with ThreadPoolExecutor() as pool:
             jobs = [
-                pool.submit(self._run_once, "topics", ["lull", "topics", "create"]),
-                pool.submit(self._run_once, "migrate-settings", ["settings", "migrate"]),
-                pool.submit(self._run_once, "migrate-delivery", ["delivery", "migrate"]),
+                pool.submit(self.run_once, "topics", ["lull", "topics", "create"]),
+                pool.submit(self.run_once, "migrate-settings", ["settings", "migrate"]),
+                pool.submit(self.run_once, "migrate-delivery", ["delivery", "migrate"]),
             ]
             if self.simulators is not None:
                 jobs.append(pool.submit(self.restart, "simulators"))
@@ -217,7 +217,13 @@ class Product:
         )
         return Server(program, self.folder / f"{name}.pid")
 
-    def _run_once(self, name: str, module: list[str]) -> None:
+    def run_once(self, name: str, module: list[str]) -> None:
+        """A job, such as `["lull", "topics", "create"]`, to its end.
+
+        Raises:
+            DevStackError: it failed; says how.
+
+        """
         server = self._server(name, module)
         if server.wait(READY_WITHIN_S) != 0:
             last = server.said().strip().rpartition("\n")[2]
