@@ -5,6 +5,7 @@ press of the same button joins it. What was typed is in that task's memory and n
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,15 +14,18 @@ from typing import Final
 from common import log
 from common.catalog import APPS, ActionKind
 from common.eligibility import Installation
+from common.health import Loop
 from prometheus_client import Counter
 
+from delivery.action_ports import ActionStore
 from delivery.carrying_out import Acting, CarryingOut, Pressed
 from delivery.domain.acted import SYNC, ActionKey, Standing, Stands, Wanted, standing
-from delivery.ports import ActionStore, Gone, LedgerAway, ReconnectNeeded, RetryLater
+from delivery.ports import Gone, LedgerAway, ReconnectNeeded, RetryLater
 
 _log = log.get(__name__)
 
 AT_ONCE_MAX: Final = 1_000
+SWEEP_EVERY_S: Final = 600.0
 _NO_TIME: Final = timedelta(0)
 
 _actions = Counter(
@@ -83,6 +87,17 @@ class Actions:
             return None
         stands = standing(acted, now, self._visible_after(acting, acted.wanted))
         return await self._shown(acting, key.workspace_id, acted.wanted, stands)
+
+    async def sweep(self, stop: asyncio.Event, loop: Loop, kept_for: timedelta) -> None:
+        """Forget what nobody will press again, now and then."""
+        while not stop.is_set():
+            loop.beat()
+            with contextlib.suppress(LedgerAway):  # the next time round finds it again
+                forgotten = await self.store.forget(kept_for)
+                if forgotten:
+                    _log.info("actions.forgotten", actions=forgotten)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), SWEEP_EVERY_S)
 
     async def drain(self, stop: asyncio.Event, within: timedelta) -> None:
         """When asked to end, let what is under way finish; the rest is found when pressed again."""

@@ -24,7 +24,7 @@ from common.service import Listener, run, serve
 from common.topics import CONVERSATION_SETTLED, DELIVERY_OUTCOME, SETTINGS_CHANGED
 from faststream.kafka import KafkaBroker
 
-from delivery.acting import Actions
+from delivery.acting import SWEEP_EVERY_S, Actions
 from delivery.adapters import schema
 from delivery.adapters.actions import PostgresActions
 from delivery.adapters.crm import crm_for
@@ -198,6 +198,8 @@ async def serve_delivery(config: DeliveryConfig) -> None:
     loops["schema"] = _schema_watch(pool, postgres)
     actions = Actions(acting, PostgresActions(pool))
     loops["actions"] = lambda stop: actions.drain(stop, DRAIN_FOR)
+    sweeping, kept = health.loop("actions", 2 * SWEEP_EVERY_S), config.delivery_actions_days
+    loops["forgetting"] = lambda stop: actions.sweep(stop, sweeping, timedelta(days=kept))
     loops["settings"] = _settings_watch(settings_client, peers["settings"])
 
     async def close() -> None:

@@ -214,14 +214,18 @@ class Attempts:
         for app in working.apps:
             working.app = app
             try:
-                return await self._through(app, working, intercom, conversation)
+                verdict = await self._through(app, working, intercom, conversation)
             except ReconnectNeeded as error:
                 refused = refused or error
+                continue
+            if verdict is not None:
+                return verdict
         raise refused or NobodyLeft
 
     async def _through(
         self, app: str, working: Working, intercom: IntercomAccess, conversation: Conversation
-    ) -> Verdict:
+    ) -> Verdict | None:
+        """None: this app is no longer installed, which says nothing of the others."""
         settings, key = self.needs.settings, working.row.key
         link = self.needs.link(intercom, conversation.id)
         rejected: str | None = None
@@ -229,7 +233,8 @@ class Attempts:
             try:
                 access = await settings.crm_access(key.workspace_id, app, rejected=rejected)
             except Gone:
-                raise Ended(Outcome.UNINSTALLED) from None
+                working.refuse_all(app, Outcome.UNINSTALLED)
+                return None
             if access.account_id != key.crm_account:
                 raise AccountChanged(app, access.account_id)
             persons = Persons(self.needs, working, access, intercom, conversation)

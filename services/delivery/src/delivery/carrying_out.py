@@ -14,15 +14,13 @@ from common import log
 from common.eligibility import Installation
 from common.events import ConversationSettled, CrmPerson, Trigger
 
+from delivery.action_ports import ActionStore, Begun, CrmActions
 from delivery.domain.acted import ActionKey, Record, Standing, Stands, Wanted
 from delivery.domain.action import Action, Made, What
 from delivery.domain.note import ActionMarker
 from delivery.domain.row import Key
 from delivery.ports import (
-    ActionStore,
-    Begun,
     CrmAccess,
-    CrmActions,
     GiveUp,
     Gone,
     LeaseLost,
@@ -105,7 +103,8 @@ class CarryingOut:
         """The record, and the account of the CRM that it is in."""
         key, needs = self.pressed.key, self.acting.needs
         marker = ActionMarker(key.workspace_id, key.conversation_id, action_id=key.action_id)
-        action = Action(marker, what, self.begun.asked_at, again=self.begun.again)
+        begun = self.begun
+        action = Action(marker, what, begun.asked_at, again=begun.again, begun_at=begun.begun_at)
         deadline = needs.limits.call_deadline
 
         async def act(access: CrmAccess) -> tuple[Made, str]:

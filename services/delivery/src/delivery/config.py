@@ -103,6 +103,12 @@ class DeliveryConfig(
         description="Pauses in seconds before each further look for an announced reply that "
         "Intercom does not show yet, comma-separated.",
     )
+    delivery_actions_days: int = Field(
+        90,
+        ge=7,
+        description="Days for which an action of the inbox app is known after its last press; a "
+        "button that is pressed after that acts anew.",
+    )
     delivery_several_persons: Literal["none", "lowest_id"] = Field(
         "none", description="Whom to take where several persons match: nobody, or the oldest id."
     )

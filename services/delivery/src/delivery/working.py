@@ -133,6 +133,12 @@ class Working:
         self.left.remove(request)
         self.verdicts[request.number] = Verdict(outcome)
 
+    def refuse_all(self, app: str, outcome: Outcome) -> None:
+        """Whatever is asked of this app, which shares nothing with the others any more."""
+        self.installations.pop(app, None)
+        for request in [request for request in self.left if request.app == app]:
+            self.refuse(request, outcome)
+
     @property
     def speaker(self) -> Request:
         """The newest request: its app's options and connection are used."""

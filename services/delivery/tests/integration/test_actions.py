@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from typing import Any
 
+import asyncpg
 import pytest
 from common.catalog import APPS, ActionKind
 
@@ -190,6 +191,29 @@ async def test_killed_in_the_act_it_is_still_done_once(acting: Any, world: Any) 
     assert (end["record_id"], end["was_there"]) == (deal["id"], True)
     await talk.outcome("delivered")
     assert len(acting.transcripts(talk)) == 1
+
+
+@pytest.mark.parametrize("app", ["hubspot", "pipedrive"])  # found by its marker, and by its title
+async def test_after_a_restore_an_old_press_is_looked_for_and_not_done_twice(
+    everywhere: Any, database_dsn: str, app: str
+) -> None:
+    place = everywhere[app]
+    contact = place.contact()
+    press = {"action_id": new_id(), "person_id": place.person(contact)}
+    talk = place.conversation(contact)
+    made = await talk.press("deal", {"title": "Restored"}, **press)
+    ledger = await asyncpg.connect(database_dsn)
+    try:
+        await ledger.execute("DELETE FROM actions WHERE action_id = $1", press["action_id"])
+        await ledger.execute(  # longer ago than an attempt may take to show
+            "INSERT INTO ledger_distrust (before) VALUES (now() - interval '6 seconds')"
+        )
+        end = await talk.press("deal", {"title": "Restored"}, **press)
+    finally:
+        await ledger.execute("DELETE FROM ledger_distrust")
+        await ledger.close()
+    assert (end["state"], end["was_there"], end["record_id"]) == ("done", True, made["record_id"])
+    assert len(deals(place, "Restored")) == 1
 
 
 async def test_a_refusal_for_good_says_so_and_other_values_may_be_tried(acting: Any) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from delivery.domain.acted import (
+    BUTTON_LIVES,
+    RESTORED,
     Acted,
     Begin,
     Record,
@@ -13,6 +15,7 @@ from delivery.domain.acted import (
     Stands,
     State,
     Wanted,
+    doubted,
     press,
     standing,
 )
@@ -87,3 +90,37 @@ def test_an_unknown_end_is_never_forgotten_over_a_later_attempt(state: State) ->
     """The one before it may have made the record, whatever became of this one."""
     later = replace(LOST, state=state, reason="http_429", dark_until=NOW - VISIBLE)
     assert pressed(later) == Begin(again=True)
+
+
+def doubt(acted: Acted | None, before: datetime) -> Acted | None:
+    return doubted(acted, WANTED, now=NOW, before=before, lease=40 * SECOND)
+
+
+@pytest.mark.parametrize("ago", [SECOND, BUTTON_LIVES - SECOND])
+def test_a_button_older_than_a_restore_may_have_been_pressed_before_it(ago: timedelta) -> None:
+    acted = doubt(None, NOW - ago)
+    assert acted is not None
+    assert (acted.asked_at, acted.unknown_until) == (NOW - BUTTON_LIVES, NOW - ago + 40 * SECOND)
+    visible_at = NOW - ago + 40 * SECOND + VISIBLE
+    early = pressed(acted, at=visible_at - SECOND)
+    assert early == Standing(Stands.UNKNOWN, RESTORED, again_in=SECOND)
+    assert pressed(acted, at=visible_at) == Begin(again=True)
+
+
+def test_no_button_is_older_than_it_lives() -> None:
+    assert doubt(None, NOW - BUTTON_LIVES) is None
+
+
+@pytest.mark.parametrize("state", [State.DOING, State.FAILED])
+def test_what_a_backup_says_of_an_action_is_doubted_until_it_is_pressed_anew(state: State) -> None:
+    left = replace(LOST, state=state, reason="http_429")
+    acted = doubt(left, NOW - timedelta(minutes=1))
+    assert acted is not None
+    assert pressed(acted) == Begin(again=True)
+    since = replace(left, lease_until=NOW)
+    assert doubt(since, NOW - timedelta(minutes=1)) == since
+
+
+def test_what_is_done_stays_done_after_a_restore() -> None:
+    done = replace(LOST, state=State.DONE, record=Record("77", "501"))
+    assert doubt(done, NOW) == done

@@ -15,6 +15,7 @@ from delivery.domain.row import (
     Written,
 )
 from delivery.ports import (
+    Gone,
     TokenRejected,
 )
 
@@ -118,6 +119,14 @@ async def test_one_apps_dead_connection_leaves_the_others_theirs() -> None:
     await world.attempt()
     assert world.row.waiting is Waiting.RECONNECT
     assert world.notes == {}
+
+
+async def test_one_app_that_is_uninstalled_meanwhile_takes_nothing_from_the_others() -> None:
+    """The simulation's seed 9708: all were told that they were uninstalled, and nothing written."""
+    world = asked_of("dynamics365", "dynamics365-sales")
+    world.fails["crm_access"] = [Gone(), None]
+    await world.attempt()
+    assert world.outcomes() == [Outcome.DELIVERED, Outcome.UNINSTALLED]
 
 
 @pytest.mark.parametrize("asking", ["dynamics365", "dynamics365-sales", "dynamics365-cases"])

@@ -5,12 +5,16 @@ end is not known, it waits until whatever that attempt made must be visible, and
 `again`: the record is looked for before one is made.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 SYNC: Final = "sync"  # the kind of action that makes no record: `manual` in the trigger table
+# After a restore: how long after its first press a button may still be pressed. Intercom asks for
+# the card anew whenever the conversation is opened.
+BUTTON_LIVES: Final = timedelta(days=1)
+RESTORED: Final = "ledger_restored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,32 @@ class Begin:
     """Nobody is at it: act now."""
 
     again: bool = False
+
+
+def doubted(
+    acted: Acted | None, wanted: Wanted, *, now: datetime, before: datetime, lease: timedelta
+) -> Acted | None:
+    """What is known of it where presses until `before` may have been lost in a restore.
+
+    What may have gone on is as a call of unknown end, by whichever attempt was under way then.
+
+    Args:
+        acted: as the store has it; None: it has nothing.
+        wanted: by this press.
+        now: by the clock that `before` was told by.
+        before: when the ledger that was lost took its last write.
+        lease: of an attempt.
+
+    """
+    dark_until = before + lease
+    if acted is None:
+        asked_at = now - BUTTON_LIVES
+        if asked_at >= before:
+            return None
+        return Acted(wanted, State.DOING, asked_at, before, dark_until, RESTORED)
+    if acted.state is State.DONE or acted.lease_until > dark_until:
+        return acted
+    return replace(acted, state=State.DOING, dark_until=dark_until, reason=RESTORED)
 
 
 def standing(acted: Acted, now: datetime, visible_after: timedelta) -> Standing:

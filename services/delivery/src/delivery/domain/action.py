@@ -110,6 +110,11 @@ class Action:
     # An earlier attempt's end is not known. Ask again only when what it made must be visible
     # (`visible_after` from its deadline on): the record is looked for before one is made.
     again: bool = False
+    begun_at: datetime | None = None  # this attempt at it, where that is not the first
+
+    @property
+    def dated_at(self) -> datetime:
+        return self.begun_at or self.asked_at
 
     @property
     def kind(self) -> ActionKind:

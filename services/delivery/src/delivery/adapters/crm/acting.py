@@ -137,7 +137,7 @@ class ActingCrm(HttpCrm):
             )
             found = marked[0].id if marked else None
         body = body_of(what.text, action.marker, html=self.html)
-        note = Note(body, action.marker, action.asked_at, str(action.marker), action.owner_id)
+        note = Note(body, action.marker, action.dated_at, str(action.marker), action.owner_id)
         made = found or await self.create_note(access, person_id, note, until.left())
         url = self.made_url(access, action.kind, made, person_id)
         return Made(action.kind, made, person_id, url, was_there=found is not None)
