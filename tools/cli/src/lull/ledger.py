@@ -44,8 +44,8 @@ def distrust(
     """Say that the ledger came out of a backup. Run it before delivery is started again.
 
     For conversations that began before that instant, whatever has no id in the ledger is looked up
-    in the CRM by its marker before anything is created; and for a day after it, whatever a button of
-    the inbox app may have made already. Safe to repeat.
+    in the CRM by its marker before anything is created; and for a day after it, so is whatever the
+    inbox app's buttons may have made. Safe to repeat.
 
     Exit codes: 0 done; 1 refused; 2 wrong usage or configuration; 3 PostgreSQL did not answer.
     """
