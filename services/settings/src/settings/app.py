@@ -12,10 +12,11 @@ from common import http, log, tracing
 from common.clock import Clock, SystemClock
 from common.health import Health
 from common.kafka import dead_letter, new_broker
+from common.peers import HttpPending
 from common.service import Listener, run, serve
 
 from settings.adapters.keyring import Keyring
-from settings.adapters.peers import HttpDeliveries, HttpPending
+from settings.adapters.peers import HttpDeliveries
 from settings.adapters.postgres import schema
 from settings.adapters.postgres.audit import PostgresAudit
 from settings.adapters.postgres.authorizations import PostgresAuthorizations

@@ -274,10 +274,6 @@ class AuditStore(Protocol):
         ...
 
 
-class PeerUnavailable(Exception):
-    """Another service of ours does not answer; what it would have told is left out."""
-
-
 class Pending(Protocol):
     """What debounce holds. Raises PeerUnavailable."""
 

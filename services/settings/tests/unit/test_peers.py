@@ -8,8 +8,9 @@ import httpx
 import pytest
 from common.health import Need
 from common.outcomes import Outcome
-from settings.adapters.peers import HttpDeliveries, HttpPending
-from settings.ports import PeerUnavailable, Preview, Waiting
+from common.peers import HttpPending, PeerUnavailable
+from settings.adapters.peers import HttpDeliveries
+from settings.ports import Preview, Waiting
 
 DUE = datetime(2026, 11, 26, 9, 15, tzinfo=UTC)
 ONE, TWO = "http://debounce-0:8081", "http://debounce-1:8081"
@@ -45,6 +46,7 @@ async def test_the_replica_whose_partition_it_is_says_when_a_conversation_is_due
             f"{ONE}/v1/pending/wk1/7": (200, {"pending": None, "owner": "debounce-1"}),
             f"{TWO}/v1/pending/wk1/7": (200, {"pending": True, "due_at": DUE.isoformat()}),
             f"{ONE}/v1/pending/wk1/8": (200, {"pending": False, "caught_up": True}),
+            f"{TWO}/v1/pending/wk1/8": (503, {"title": "not connected"}),
         }
     )
     assert await asked.due_at("wk1", "7") == DUE

@@ -11,6 +11,7 @@ from common import log
 from common.clock import Clock
 from common.health import Loop
 from common.outcomes import Outcome
+from common.peers import PeerUnavailable
 
 from settings.domain.attention import Attention, attention
 from settings.domain.history import AGAIN, AppSummary, Entry, Filter, Place
@@ -19,7 +20,6 @@ from settings.handlers.installations import Installations
 from settings.ports import (
     Deliveries,
     HistoryStore,
-    PeerUnavailable,
     Pending,
     Preview,
     StoreUnavailable,
