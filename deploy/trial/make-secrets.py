@@ -24,6 +24,7 @@ def main(folder: Path) -> None:
             "delivery_preview_token",
             "lull_settings_operator_token",
             "lull_delivery_operator_token",
+            "lull_delivery_actions_token",
             "lull_ingest_action_tokens",
         )
     }

@@ -2,28 +2,37 @@
 
 import asyncio
 import hmac
+import itertools
 import json
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from common.clock import FakeClock
 from common.events import ConversationEvent
+from common.peers import PeerUnavailable
 from devstack.service import ServiceProcess
 from ingest.api import new_api
 from ingest.config import IngestConfig
+from ingest.domain.action_card import Asked
+from ingest.domain.canvas_request import Looking
+from ingest.domain.standing import AppStanding, End, Ends
 from ingest.handlers import Ingest
+from ingest.inbox import Inbox
 from ingest.ports import Unavailable
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SECRET = b"the-new-client-secret"
 OLD_SECRET = b"the-old-client-secret"
 TOKEN = "token-of-the-inbox-app"
+NOW = datetime(2026, 11, 26, 13, 0, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -39,9 +48,40 @@ class MemoryLog:
         self.appended.append((event, event_id))
 
 
+@dataclass(slots=True)
+class MemoryActions:
+    """Delivery in memory: says what it is told to, and keeps who pressed what."""
+
+    shown: list[AppStanding] = field(default_factory=list)
+    silent: tuple[str, ...] = ()
+    end: End = field(default_factory=lambda: End(state=Ends.DONE))
+    pressed: list[tuple[Looking, Asked]] = field(default_factory=list)
+
+    async def standings(self, _: Looking) -> tuple[list[AppStanding], tuple[str, ...]]:
+        return self.shown, self.silent
+
+    async def press(self, looking: Looking, asked: Asked) -> End:
+        self.pressed.append((looking, asked))
+        return self.end
+
+
+@dataclass(slots=True)
+class MemoryPending:
+    due: datetime | None = None
+    down: bool = False
+
+    async def due_at(self, _: str, __: str) -> datetime | None:
+        if self.down:
+            raise PeerUnavailable
+        return self.due
+
+
 @dataclass(frozen=True, slots=True)
 class Signer:
     secret: bytes = SECRET
+
+    def canvas_headers(self, body: bytes) -> dict[str, str]:
+        return {"X-Body-Signature": hmac.new(self.secret, body, "sha256").hexdigest()}
 
     def headers(self, body: bytes) -> dict[str, str]:
         return {"X-Hub-Signature": "sha1=" + hmac.new(self.secret, body, "sha1").hexdigest()}
@@ -97,7 +137,25 @@ def ingest(memory_log: MemoryLog) -> Ingest:
 
 
 @pytest.fixture
-async def api(ingest: Ingest) -> AsyncIterator[httpx.AsyncClient]:
+def actions() -> MemoryActions:
+    return MemoryActions()
+
+
+@pytest.fixture
+def pending() -> MemoryPending:
+    return MemoryPending()
+
+
+@pytest.fixture
+def inbox(actions: MemoryActions, pending: MemoryPending) -> Inbox:
+    numbers = itertools.count(1)
+    return Inbox(
+        actions, pending, (SECRET, OLD_SECRET), FakeClock(NOW), lambda: f"drawn{next(numbers)}"
+    )
+
+
+@pytest.fixture
+async def api(ingest: Ingest, inbox: Inbox) -> AsyncIterator[httpx.AsyncClient]:
     """The public listener's application, called in process."""
     config = IngestConfig(
         kafka_bootstrap_servers=["unused:9092"],
@@ -105,7 +163,7 @@ async def api(ingest: Ingest) -> AsyncIterator[httpx.AsyncClient]:
         ingest_body_max_bytes=100_000,
         ingest_read_timeout_s=0.2,
     )
-    transport = httpx.ASGITransport(new_api(ingest, config))
+    transport = httpx.ASGITransport(new_api(ingest, inbox, config))
     async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:
         yield client
 
@@ -118,6 +176,20 @@ def post_webhook(
         return await api.post("/webhooks/intercom", content=body, headers=signer.headers(body))
 
     return post
+
+
+@pytest.fixture
+def canvas(
+    api: httpx.AsyncClient, signer: Signer
+) -> Callable[[str, dict[str, Any]], Awaitable[httpx.Response]]:
+    """Ask as Intercom does, rightly signed."""
+
+    async def ask(request: str, document: dict[str, Any]) -> httpx.Response:
+        body = json.dumps(document).encode()
+        headers = signer.canvas_headers(body)
+        return await api.post(f"/canvas/{request}", content=body, headers=headers)
+
+    return ask
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,21 @@
 
 from datetime import timedelta
 
-from common.config import KafkaConfig, SecretList, ServiceConfig
+from common.config import (
+    ActionsConfig,
+    CommaSeparated,
+    KafkaConfig,
+    SecretList,
+    ServiceConfig,
+)
 from pydantic import Field
 
 
-class IngestConfig(ServiceConfig, KafkaConfig):
+class IngestConfig(ServiceConfig, KafkaConfig, ActionsConfig):
     ingest_host: str = Field(
-        "127.0.0.1", description="Address that takes Intercom's webhooks and our apps' actions."
+        "127.0.0.1",
+        description="Address that takes Intercom's webhooks, its inbox's cards and other "
+        "front ends' actions.",
     )
     ingest_port: int = Field(
         8080, ge=0, le=65_535, description="Port of webhooks and actions; 0: any free one."
@@ -20,7 +28,7 @@ class IngestConfig(ServiceConfig, KafkaConfig):
         ...,
         min_length=1,
         description="Client secrets of the Intercom app, comma-separated, newest first: they sign "
-        "the webhooks. Keep the old one listed while it is rotated.",
+        "the webhooks and the inbox's requests. Keep the old one listed while it is rotated.",
     )
     ingest_action_tokens: SecretList = Field(
         default_factory=list,
@@ -37,6 +45,20 @@ class IngestConfig(ServiceConfig, KafkaConfig):
         gt=0,
         le=4,
         description="Seconds Kafka has to take a record; later: 503, and the caller tries again.",
+    )
+
+    ingest_delivery_url: str | None = Field(
+        None,
+        pattern=r"^https?://\S+$",
+        description="delivery's internal API, which carries out the inbox app's actions. `{crm}` "
+        "in it stands for the CRM's name, where each has a delivery of its own. Without it and "
+        "LULL_DELIVERY_ACTIONS_TOKEN the inbox app is switched off.",
+    )
+    ingest_debounce_urls: CommaSeparated = Field(
+        ["http://127.0.0.1:8081"],
+        min_length=1,
+        description="debounce's internal API, each replica's; the inbox app's card shows what is "
+        "pending there.",
     )
 
     @property

@@ -1,8 +1,14 @@
 """What ingest's handlers need."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from common.events import ConversationEvent
+
+from ingest.domain.action_card import Asked
+from ingest.domain.canvas_request import Looking
+from ingest.domain.standing import AppStanding, End
 
 
 class Unavailable(Exception):
@@ -20,4 +26,24 @@ class EventLog(Protocol):
             Unavailable: not stored, or unknown whether it was.
 
         """
+        ...
+
+
+class Actions(Protocol):
+    """Delivery: how each app stands, and actions carried out. Answers within a second, or so."""
+
+    async def standings(self, looking: Looking) -> tuple[list[AppStanding], Sequence[str]]:
+        """Of the installed apps; and the apps whose delivery does not answer."""
+        ...
+
+    async def press(self, looking: Looking, asked: Asked) -> End:
+        """Never raises: whoever pressed is told how it ended, also where that is not known."""
+        ...
+
+
+class PendingUpdates(Protocol):
+    """Debounce."""
+
+    async def due_at(self, workspace_id: str, conversation_id: str) -> datetime | None:
+        """None: it is not pending. Raises PeerUnavailable."""
         ...

@@ -58,7 +58,8 @@ class Replicas:
     def shared(self) -> dict[str, str]:
         """What all services are told of the replicas."""
         debounces = [local(one.ports["debounce"]) for one in self.all if one.service == "debounce"]
-        return {"LULL_SETTINGS_DEBOUNCE_URLS": ",".join(debounces)}
+        urls = ",".join(debounces)
+        return {"LULL_SETTINGS_DEBOUNCE_URLS": urls, "LULL_INGEST_DEBOUNCE_URLS": urls}
 
     def _replica(self, service: str, number: int, each: int, public: Ports) -> Replica:
         ports = {
