@@ -15,7 +15,7 @@ from delivery.sending import Sending
 from delivery.working import Ended, Postponed
 
 # Clocks of the CRM and ours may differ by this much when notes are listed by time.
-_CLOCK_SLACK = timedelta(minutes=10)
+CLOCK_SLACK = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Probing:
 
     async def _listed(self, kind: Kind, person_id: str, unknown: UnknownWrite) -> list[StoredNote]:
         marker = Marker(self.conversation.workspace_id, self.conversation.id, unknown.period)
-        since = unknown.started_at - _CLOCK_SLACK
+        since = unknown.started_at - CLOCK_SLACK
         listed = await self.sending.records(kind).marked(person_id, marker, since)
         known, user_id = self.sending.working.known, self.sending.access.user_id
         return [note for note in listed if probe.is_by_us(note, known, user_id)]

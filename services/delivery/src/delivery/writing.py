@@ -14,6 +14,7 @@ from delivery.persons import Persons
 from delivery.ports import CrmAccess, GiveUp, Gone
 from delivery.probing import Probing
 from delivery.rendering import Rendering
+from delivery.retracting import Retracting
 from delivery.sending import Sending
 from delivery.working import Needs, Working
 
@@ -39,6 +40,9 @@ class Writing:
         probing = Probing(sending, self.persons, talk)
         noting = Noting(talk, period, rendering, self.persons, sending, probing)
         verdict = await noting.run()
+        retracting = Retracting(talk, self.needs.limits.quiet_period, rendering, sending)
+        if working.rewrites and await retracting.run("note"):
+            verdict = _changed(verdict)
         if not activity or working.known.note is None:
             return verdict
         accompanying = Accompanying(
@@ -48,6 +52,8 @@ class Writing:
             await accompanying.run()
         except Gone:
             verdict = await self._again(noting, accompanying, verdict)
+        if working.rewrites and await retracting.run("activity"):
+            verdict = _changed(verdict)
         if working.known.activity is None:
             # A removal makes none; whoever asks for that reply next still has to.
             return replace(verdict, through=None)
@@ -78,3 +84,10 @@ class Writing:
         if self.needs.limits.activity_policy == "update":
             return None
         return period_of(self.conversation, self.needs.limits.quiet_period)
+
+
+def _changed(verdict: Verdict) -> Verdict:
+    """After something else was brought up to date beside what this says."""
+    if verdict.outcome is not Outcome.ALREADY_THERE:
+        return verdict
+    return replace(verdict, outcome=Outcome.UPDATED)

@@ -121,6 +121,9 @@ class SimulatorControl:
     def faults(self) -> list[Json]:
         return list(self.call("GET", "/faults")["faults"])
 
+    def clear_fault(self, fault: str) -> None:
+        self.call("DELETE", f"/faults/{fault}")
+
     def clear_faults(self) -> None:
         self.call("DELETE", "/faults")
 

@@ -74,6 +74,7 @@ class Judge:
         self.matches: dict[tuple[str, str], Track] = {}  # persons found, by account and talk
         self.meddled: dict[tuple[str, str], float] = {}  # by account and talk: people's last change
         self.strict = False
+        self.writes_land_late = True
         self.unhealed: dict[tuple[str, str], float] = {}  # likewise: forgotten by a restore then
         self._now = now
         self._accepted = accepted
@@ -166,6 +167,29 @@ class Judge:
             if (o.crm_account, o.conversation_id) == (account.id, marker.conversation_id)
             and _seconds(o) >= since
         )
+
+    def taken_out(self, account: Account, talk: str, text: str, removed_at: float) -> None:
+        """What was removed stands in no note of ours, of whichever period, once that was told."""
+        told = [
+            o
+            for o in self._outcomes()
+            if (o.conversation_id, o.crm_account) == (talk, account.id)
+            and Trigger.REMOVED in o.triggers
+            and o.outcome in (Outcome.UPDATED, Outcome.ALREADY_THERE)
+            and _seconds(o) >= removed_at
+        ]
+        if self.writes_land_late or not told:  # which may bring it back for a while
+            return
+        for note in account.notes.values():
+            if (
+                note.marker is not None
+                and note.marker.conversation_id == talk
+                and note.person in {o.person_id for o in told}
+                and note.listed_at <= removed_at
+                and text in note.body
+                and note in account.live(note.kind, note.marker)
+            ):
+                self.violation(f"{note.id} {note.marker} shows {text}, which was removed")
 
     def answered(self) -> None:
         """Each accepted request has exactly one outcome."""

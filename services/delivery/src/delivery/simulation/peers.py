@@ -142,6 +142,7 @@ class Talk:
     shown_at: list[float] = field(default_factory=list)  # when the API shows each message
     assignee: str | None = ADMIN
     gone: bool = False
+    removed: list[tuple[float, str]] = field(default_factory=list)  # when, and what was said
 
 
 class SimIntercom:

@@ -15,6 +15,7 @@ from delivery.domain.answer import Result, Verdict, finished, outcome_of
 from delivery.domain.fold import without
 from delivery.domain.note import Marker
 from delivery.domain.row import Known, Request, Row
+from delivery.retracting import Retracting
 from delivery.sending import Sending
 from delivery.simulation import ledger
 from delivery.working import NobodyLeft, Working
@@ -138,6 +139,10 @@ def _kept_if_listed(known: Known, *args: Any) -> heal.Healed:
 _healed = heal.healed
 
 
+async def _nothing_older(*_: Any) -> bool:
+    return False
+
+
 PLANTS: dict[str, Plant] = {
     "none": nullcontext,
     "no probe": _replaced(write, "next_step", _no_probe),
@@ -166,5 +171,6 @@ PLANTS: dict[str, Plant] = {
     ),
     "a restored ledger is trusted": _replaced(probe, "is_doubtful", lambda *_: False),
     "other apps' requests lost when one moves": _replaced(ledger, "without", _others_lost),
+    "a removal reaches the latest note only": _replaced(Retracting, "run", _nothing_older),
     "healing needs the recorded one listed": _replaced(healing, "healed", _kept_if_listed),
 }

@@ -90,6 +90,7 @@ class World:
         weather = self._weather()
         self.scene.weather.__init__(**weather)  # type: ignore[misc]
         late = ("late", "listed_late", "freeze")
+        self.scene.judge.writes_land_late = bool(weather["late"])
         self.scene.judge.strict = not any(weather[kind] for kind in late)
         self.replicas = [self._replica(place) for place in range(self.dice.randint(1, 3))]
         meddling = Meddling(self)
@@ -188,8 +189,10 @@ class World:
             person = CrmPerson(kind="person", id=dice.choice(alive).id)
         if trigger is Trigger.REMOVED and talk.messages:
             place = dice.randrange(len(talk.messages))
-            gone = replace(talk.messages[place], text="", redacted=True)
-            talk.messages[place] = gone
+            said = talk.messages[place]
+            talk.messages[place] = replace(said, text="", redacted=True)
+            if said.text:
+                talk.removed.append((self._loop.time(), said.text))
         event = ConversationSettled(
             workspace_id=WORKSPACE,
             conversation_id=talk.id,
@@ -313,6 +316,9 @@ class World:
                 judge.surplus(account)
         judge.answered()
         for talk in scene.talks.values():
+            for at, text in talk.removed:
+                for account in scene.accounts.values():
+                    judge.taken_out(account, talk.id, text, at)
             counted = [message for message in talk.messages if message.update]
             if not counted:
                 continue

@@ -76,6 +76,7 @@ class World:
     lease_lost: bool = False
     leads_to: str = "42001"  # the CRM account of the connection
     owner: str | None = None  # of the note that was made
+    author: str = "9"  # of those that are listed: the connection's own user
     late_looks: int = 0  # looks after which more than a second passes before anything is sent
     _reads: int = 0
 
@@ -158,8 +159,9 @@ class World:
 
     async def create_note(self, _: CrmAccess, person_id: str, note: Note, __: timedelta) -> str:
         self._step("create_note")
-        self.notes["77"], self.owner = note.body, note.owner_id
-        return "77"
+        made = "77" if "77" not in self.notes else str(77 + len(self.notes))
+        self.notes[made], self.owner = note.body, note.owner_id
+        return made
 
     async def note(self, _: CrmAccess, note_id: str, __: timedelta) -> StoredNote | None:
         self._step("note")
@@ -180,7 +182,8 @@ class World:
         self, _: CrmAccess, __: str, marker: Marker, *___: object
     ) -> list[StoredNote]:
         self._step("notes_marked")
-        return [StoredNote(i, b, "9", "501") for i, b in self.notes.items() if str(marker) in b]
+        bodies = self.notes.items()
+        return [StoredNote(i, b, self.author, "501") for i, b in bodies if str(marker) in b]
 
     # the ledger
 

@@ -3,12 +3,13 @@
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 
 from crashing.judging import Case
 from crashing.scenarios import Scenario
 from crashing.stage import Stage
-from crashing.tracing import Point
+from crashing.tracing import ANY, Point
 from crashing.victim import Ordeal, undergo
 
 
@@ -19,16 +20,23 @@ class Way:
     stage: Stage
     scenario: Scenario
     point: Point
+    slowly: bool = False  # answers come byte by byte
 
 
 async def act(
-    stage: Stage, scenario: Scenario, fatal: Point | None, plant: str | None = None
+    stage: Stage,
+    scenario: Scenario,
+    fatal: Point | None,
+    plant: str | None = None,
+    *,
+    slowly: bool = False,
 ) -> tuple[Case, list[Point] | None]:
     talk = await stage.installed.talk()
     await scenario.prepare(stage, talk)
     await stage.pass_time()
     stage.new_creates()
-    points = await undergo(Ordeal(stage.wiring, stage.place, fatal, scenario.loses_row, plant))
+    with stage.trickling() if slowly else nullcontext():
+        points = await undergo(Ordeal(stage.wiring, stage.place, fatal, scenario.loses_row, plant))
     created = stage.new_creates() > 0
     unknown = points is None and created and (await stage.row(talk)).get("lease_token") is not None
     await stage.rest()
@@ -36,7 +44,9 @@ async def act(
 
 
 async def act_all(stage: Stage, ways: Sequence[Way], plant: str | None = None) -> list[Case]:
-    return [(await act(stage, way.scenario, way.point, plant))[0] for way in ways]
+    return [
+        (await act(stage, way.scenario, way.point, plant, slowly=way.slowly))[0] for way in ways
+    ]
 
 
 def choose(
@@ -55,3 +65,20 @@ def choose(
             missing -= len(some)
     more = in_all - len(chosen) - killed.total()
     return chosen + chance.choices(ways, k=max(0, more))
+
+
+def aim(
+    ways: Sequence[Way], killed: Counter[str], chance: random.Random, *, each: int
+) -> list[Way]:
+    """At places that are seldom passed: whenever they are, and with answers that take their time.
+
+    A body mostly comes together with its headers, and is not waited for then.
+    """
+    chosen = list[Way]()
+    for place in dict.fromkeys(way.point.place for way in ways):
+        there = [way for way in ways if way.point.place == place]
+        chosen += [
+            replace(way, point=way.point._replace(turn=ANY), slowly=True)
+            for way in chance.choices(there, k=max(0, each - killed[place]))
+        ]
+    return chosen

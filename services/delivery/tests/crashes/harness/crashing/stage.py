@@ -2,6 +2,8 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -97,6 +99,19 @@ class Stage:
     def fail(self, kind: str, *, method: str, path: str = r"/notes(/\d+)?$") -> None:
         crm, account = self.account
         self.control.add_fault(crm, kind, account=account, method=method, path=path)
+
+    @contextmanager
+    def trickling(self) -> Iterator[None]:
+        """Intercom and the CRM answer byte by byte."""
+        crm, account = self.account
+        vendors = [(crm, account), ("intercom", self.place.workspace)]
+        faults = [
+            self.control.add_fault(vendor, "trickle", account=whose, times=None, ms=0)
+            for vendor, whose in vendors
+        ]
+        yield
+        for fault in faults:
+            self.control.clear_fault(fault)
 
     def new_creates(self) -> int:
         """Notes and activities that the CRM said it made, since this was asked last."""

@@ -19,9 +19,12 @@ import delivery
 _OURS = {Path(package.__path__[0]): package.__name__ for package in (common, delivery)}
 
 
+ANY = 0
+
+
 class Point(NamedTuple):
     place: str  # `the attempt's own code > our innermost frame`
-    turn: int
+    turn: int  # ANY: whichever comes first
     phase: Literal["begun", "ended"]
 
 
@@ -69,7 +72,7 @@ class Tracer:
         if not place:
             return
         point = Point(place, turn, phase)
-        if point == self._fatal:
+        if self._fatal in (point, Point(place, ANY, phase)):
             os.kill(os.getpid(), signal.SIGKILL)
         self.points.append(point)
 
