@@ -30,12 +30,15 @@ class FakePermits:
 
     wait_s: float = 0.0
     refused_by: str | None = None
+    holds: str | None = None  # a bucket whose turn comes before one may ask at the others
     asked: list[Sequence[Counted]] = field(default_factory=list)
     told: list[tuple[str, Told]] = field(default_factory=list)
 
     async def take(self, counted: Sequence[Counted]) -> Granted:
         self.asked.append(counted)
-        permit = Permit(NOW, granted=self.refused_by is None, limit=self.refused_by)
+        keys = tuple(key for key, _, _ in counted)
+        taken = (self.holds,) if self.holds in keys else keys
+        permit = Permit(NOW, self.refused_by is None, self.refused_by, taken)
         return Granted(self.wait_s, permit)
 
     def tell(self, key: str, _limit: RateLimit, told: Told) -> None:
@@ -72,6 +75,15 @@ async def test_a_call_counts_towards_each_limit_of_its_scope_that_counts_its_kin
     ]
     await rig.call(call=Call.SEARCH)
     assert [key for key, _, _ in rig.permits.asked[1]] == ["hubspot/key", "hubspot/grant/42001/9"]
+
+
+async def test_limits_that_do_not_hold_it_back_are_asked_when_its_turn_has_come() -> None:
+    rig = Rig(holds="hubspot/calls/42001")
+    await rig.call()
+    assert [[key for key, _, _ in asked] for asked in rig.permits.asked] == [
+        ["hubspot/key", "hubspot/calls/42001", "hubspot/grant/42001/9"],
+        ["hubspot/key", "hubspot/grant/42001/9"],
+    ]
 
 
 async def test_a_permit_in_hand_is_used_by_the_next_call_of_its_kind_and_only_once() -> None:

@@ -95,6 +95,30 @@ def test_a_call_that_one_limit_refuses_costs_nothing_at_the_others() -> None:
     assert buckets == {"calls": held}
 
 
+def test_a_call_that_one_limit_holds_back_is_counted_by_the_others_when_it_goes() -> None:
+    searches = RateLimit("searches", Scope.TENANT, 5, SECOND)
+    both = [("calls", SPREAD, 1), ("searches", searches, 1), ("daily", BUDGET, 1)]
+    buckets, permits = take_all({}, [both] * 20, NOW, LONG)
+    at_once = [permit for permit in permits if permit.at - NOW <= LATE_AT_MOST]
+    assert {permit.taken for permit in at_once} == {("calls", "searches", "daily")}
+    held = [permit for permit in permits if permit.at - NOW > LATE_AT_MOST]
+    assert {permit.taken for permit in held} == {("searches",)}
+    assert buckets["daily"].used == len(at_once) < 20
+    rest = [one for one in both if one[0] != "searches"]
+    _, [later] = take_all(buckets, [rest], held[0].at, LONG)
+    assert (later.at, later.taken) == (held[0].at, ("calls", "daily"))
+
+
+def test_what_the_vendors_word_holds_back_does_not_come_all_at_once() -> None:
+    held = heed(Bucket(), SPREAD, Told("calls", remaining=0, resets_in=9 * SECOND), NOW)
+    calls: list[tuple[datetime, int]] = []
+    for second in range(30):
+        now = NOW + second * SECOND
+        held, permits = take(held, SPREAD, [1] * 20, now, LONG)
+        calls += [(permit.at, 1) for permit in permits]
+    assert most_in_any_span(calls, SPREAD.per) <= SPREAD.amount
+
+
 def test_all_of_a_budget_may_be_used_at_once_and_the_next_begins_with_the_day() -> None:
     bucket, permits = take(Bucket(), BUDGET, [20] * 5, NOW, SECOND)
     assert {permit.at for permit in permits} == {NOW}

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -199,12 +199,21 @@ class VendorGuard:
         if not counted:
             return timedelta(0)
         began = self.monotonic()
-        for _ in range(_TAKEN_ANEW_MAX):
-            if not await self._turn_is_past(counted):
-                break
+        while counted:
+            taken = await self._taken(counted)
+            counted = [one for one in counted if one[0] not in taken]
         return timedelta(seconds=self.monotonic() - began)
 
-    async def _turn_is_past(self, counted: Sequence[Counted]) -> bool:
+    async def _taken(self, counted: Sequence[Counted]) -> Collection[str]:
+        """Wait for the turn at the limits that hold it back longest; their buckets' keys."""
+        taken: Collection[str] = ()
+        for _ in range(_TAKEN_ANEW_MAX):
+            taken, is_past = await self._turn(counted)
+            if not is_past:
+                break
+        return taken
+
+    async def _turn(self, counted: Sequence[Counted]) -> tuple[Collection[str], bool]:
         """Wait for a turn; whether it has gone by, as on a busy machine."""
         asked = self.monotonic()
         granted = await self.permits.take(counted)
@@ -221,7 +230,8 @@ class VendorGuard:
             waited_s.set(waited_s.get() + granted.wait_s)
             _waited.labels(self.vendor).inc(granted.wait_s)
         # It was granted after it was asked for, so this is the latest that it can be.
-        return self.monotonic() - asked - granted.wait_s > LATE_AT_MOST.total_seconds()
+        is_past = self.monotonic() - asked - granted.wait_s > LATE_AT_MOST.total_seconds()
+        return granted.permit.taken, is_past
 
     def _key(self, limit: RateLimit, whose: Whose) -> str:
         key = [self.vendor, limit.name]

@@ -111,6 +111,7 @@ class Permit:
     at: datetime
     granted: bool  # False: longer than one was ready to wait; nothing was taken
     limit: str | None = None  # the one that has it wait longest
+    taken: tuple[str, ...] = ()  # buckets' keys; at the others it asks when this turn has come
 
 
 def take(
@@ -121,21 +122,22 @@ def take(
 ) -> tuple[dict[str, Bucket], list[Permit]]:
     """Hand out permits for calls, first come first served; each counts towards several limits.
 
-    A call whose turn would come after `patience` takes nothing from any of them.
+    A call whose turn would come after `patience` takes nothing from any of them. One that some hold
+    back takes from these alone: counted elsewhere from now on, it would come too late to be among
+    those that it was counted with.
     """
     left, permits = dict(buckets), []
     for call in calls:
-        at, slowest, spent = now, None, {}
+        at, slowest, turns = now, None, []
         for key, limit, cost in call:
-            bucket = left.get(key, Bucket())
-            spent[key], turn = _spend(bucket, limit, cost, now)
-            turn = max(turn, bucket.held_until or now)
+            spent, turn = _turn(left.get(key, Bucket()), limit, cost, now)
+            turns.append((key, spent, turn))
             if turn > at:
                 at, slowest = turn, limit.name
         granted = at - now <= patience
-        if granted:
-            left |= spent
-        permits.append(Permit(at, granted, slowest))
+        taken = {key: spent for key, spent, turn in turns if granted and at - turn <= LATE_AT_MOST}
+        left |= taken
+        permits.append(Permit(at, granted, slowest, tuple(taken)))
     return left, permits
 
 
@@ -170,6 +172,13 @@ def tells_more(bucket: Bucket, limit: RateLimit, told: Told) -> bool:
     if limit.is_budget:
         return amount - told.remaining > bucket.used + amount * _SCARCE or told.remaining <= 0
     return told.resets_in is not None and told.remaining <= amount * _SCARCE
+
+
+def _turn(bucket: Bucket, limit: RateLimit, cost: int, now: datetime) -> tuple[Bucket, datetime]:
+    held_until = max(now, bucket.held_until or now)
+    # What a vendor's word holds back comes one by one from then on, not all at once.
+    spent, turn = _spend(bucket, limit, cost, now if limit.is_budget else held_until)
+    return spent, max(turn, held_until)
 
 
 def _spend(bucket: Bucket, limit: RateLimit, cost: int, now: datetime) -> tuple[Bucket, datetime]:
