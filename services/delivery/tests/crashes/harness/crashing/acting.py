@@ -12,6 +12,8 @@ from crashing.stage import Stage
 from crashing.tracing import ANY, Point
 from crashing.victim import Ordeal, undergo
 
+AIMED_AT_LEAST = 10  # times in a round, at a place that is missing few
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -49,22 +51,19 @@ async def act_all(stage: Stage, ways: Sequence[Way], plant: str | None = None) -
     ]
 
 
-def choose(
-    ways: Sequence[Way], killed: Counter[str], chance: random.Random, *, each: int, in_all: int
-) -> list[Way]:
+def choose(ways: Sequence[Way], chance: random.Random, *, each: int, in_all: int) -> list[Way]:
     """So many of them that each place is died at `each` times, and `in_all` times altogether."""
     by_place: dict[str, list[Way]] = {}
     for way in ways:
         by_place.setdefault(way.point.place, []).append(way)
     chosen = list[Way]()
-    for place, there in by_place.items():
-        missing = each - killed[place]
+    for there in by_place.values():
+        missing = each
         while missing > 0:
             some = chance.sample(there, min(missing, len(there)))
             chosen += some
             missing -= len(some)
-    more = in_all - len(chosen) - killed.total()
-    return chosen + chance.choices(ways, k=max(0, more))
+    return chosen + chance.choices(ways, k=max(0, in_all - len(chosen)))
 
 
 def aim(
@@ -77,8 +76,10 @@ def aim(
     chosen = list[Way]()
     for place in dict.fromkeys(way.point.place for way in ways):
         there = [way for way in ways if way.point.place == place]
+        missing = each - killed[place]
+        tries = max(missing, min(each, AIMED_AT_LEAST)) if missing > 0 else 0
         chosen += [
             replace(way, point=way.point._replace(turn=ANY), slowly=True)
-            for way in chance.choices(there, k=max(0, each - killed[place]))
+            for way in chance.choices(there, k=tries)
         ]
     return chosen
