@@ -144,7 +144,7 @@ def test_a_rolling_restart_of_everything_under_load_loses_nothing(
     ]
     assert len(rolled) > len(ROLLED)
     playing = subprocess.Popen(
-        [str(LOCAL), "play"],
+        [str(LOCAL), "play", "--interrupted"],
         env=cluster,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

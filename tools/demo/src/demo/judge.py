@@ -64,7 +64,10 @@ def _line(
 ) -> Line:
     key = (conversation.name, app)
     outcomes = seen.outcomes.get(key, ())
-    faults = _store_faults(expected, seen.crm.get(key, CrmSeen(())))
+    crm = seen.crm.get(key, CrmSeen(()))
+    faults = _store_faults(expected, crm)
+    if by_outcomes:
+        faults += _shown(expected.not_yet, crm)
     if by_outcomes and Counter(outcomes) != Counter(expected.outcomes):
         faults.insert(0, f"outcomes {_names(outcomes)} instead of {_names(expected.outcomes)}")
     return Line(conversation.name, app, _names(outcomes), conversation.expect.why, tuple(faults))
@@ -78,15 +81,23 @@ def _store_faults(expected: Expected, crm: CrmSeen) -> list[str]:
     ):
         if len(found) != wanted:
             faults.append(f"{len(found)} live {what} record(s) instead of {wanted}")
-    text = " ".join(unescape(_TAG.sub(" ", note)) for note in crm.notes)
+    text = _text(crm)
     links = " ".join(crm.notes)
     faults += [
         f"the note lacks {words!r}"
         for words in expected.contains
         if words not in text and words not in links
     ]
-    faults += [f"the note shows {words!r}" for words in expected.lacks if words in text]
-    return faults
+    return faults + _shown(expected.lacks, crm)
+
+
+def _shown(unwanted: Sequence[str], crm: CrmSeen) -> list[str]:
+    text = _text(crm)
+    return [f"the note shows {words!r}" for words in unwanted if words in text]
+
+
+def _text(crm: CrmSeen) -> str:
+    return " ".join(unescape(_TAG.sub(" ", note)) for note in crm.notes)
 
 
 def _names(outcomes: Sequence[Outcome]) -> str:

@@ -67,6 +67,9 @@ class Expected(_Part):
     activities: int = 0
     contains: list[str] = []
     lacks: list[str] = []
+    not_yet: list[
+        str
+    ] = []  # said after what was to be copied at once; shown where that was held up
 
 
 class Expectation(_Part):

@@ -62,6 +62,10 @@ def play(
     patience: Annotated[
         float, typer.Option(help="Seconds that notes may take after the last message.")
     ] = 180.0,
+    interrupted: Annotated[
+        bool,
+        typer.Option(help="Something is restarted meanwhile: judge by the CRMs' stores alone."),
+    ] = False,
 ) -> None:
     """Play the scenario in workspaces of its own, and judge what became of each conversation."""
     config = TrialConfig.load()
@@ -70,7 +74,9 @@ def play(
     show.quiet_period(config.quiet_period_s)
     try:
         with progress.shown():
-            report = Demo(config.system, scenario, progress.say).run(deadline_s=patience)
+            report = Demo(config.system, scenario, progress.say).run(
+                by_outcomes=not interrupted, deadline_s=patience
+            )
     except (InstallFailed, httpx.HTTPError) as error:
         show.console.print(f"[red]{error}[/red]")
         raise typer.Exit(1) from error

@@ -18,6 +18,7 @@ CONVERSATION = Conversation(
             activities=1,
             contains=["Tom & Jerry", "https://example.test/a"],
             lacks=["secret"],
+            not_yet=["later"],
         ),
     ),
 )
@@ -54,6 +55,7 @@ def test_what_must_be_is_right() -> None:
         (seen(activities=("x", "x")), "2 live activity record(s) instead of 1"),
         (seen(notes=("Tom",)), "the note lacks 'Tom & Jerry'"),
         (seen(notes=(NOTE + "secret",)), "the note shows 'secret'"),
+        (seen(notes=(NOTE + "later",)), "the note shows 'later'"),
         (Seen({}, {}), "outcomes nothing to do instead of"),
     ],
 )
@@ -62,5 +64,5 @@ def test_a_wrong_of_each_kind_is_named(what: Seen, fault: str) -> None:
 
 
 def test_the_stores_alone_are_judged_when_processes_are_killed() -> None:
-    assert faults(seen(outcomes=()), by_outcomes=False) == ()
+    assert faults(seen(outcomes=(), notes=(NOTE + "later",)), by_outcomes=False) == ()
     assert faults(seen(outcomes=(), notes=(NOTE, NOTE)), by_outcomes=False) != ()
