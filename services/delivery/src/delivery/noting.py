@@ -69,7 +69,8 @@ class Noting:
         seen = working.known.note != working.row.known.note
         if working.rewrites or not seen or not write.shows(working.known.note, newest):
             return None
-        return Verdict(Outcome.ALREADY_THERE, through=newest)
+        made = any(created.kind == "note" for created in working.created)
+        return Verdict(Outcome.DELIVERED if made else Outcome.ALREADY_THERE, through=newest)
 
     async def _create(self) -> Verdict:
         newest, working = self.conversation.newest_update, self.sending.working

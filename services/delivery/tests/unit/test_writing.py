@@ -13,7 +13,7 @@ from delivery.domain.backoff import Schedule
 from delivery.domain.conversation import Conversation, Message
 from delivery.domain.note import Note, StoredNote
 from delivery.domain.row import Key, Known, Request, Row, UnknownWrite, Written
-from delivery.ports import Claim, CrmAccess, Gone, PersonState
+from delivery.ports import Claim, CrmAccess, Gone, PersonState, TokenRejected
 from delivery.working import Limits, Needs, Working
 from delivery.writing import Writing
 
@@ -36,6 +36,7 @@ class World:
         self.notes: dict[str, str] = {"n1": "501"}
         self.activities: dict[str, str] = {}
         self.bodies: dict[str, str] = {}
+        self.refuses_once = False  # the token, at an activity
 
     def person_goes(self) -> None:
         """Person 501 is merged into 502, or deleted with all it has; its id is unknown then."""
@@ -66,6 +67,9 @@ class World:
         return None
 
     async def create_activity(self, _: CrmAccess, person: str, note: Note, __: timedelta) -> str:
+        if self.refuses_once:
+            self.refuses_once = False
+            raise TokenRejected
         return self._made(self.activities, person, note)
 
     def _made(self, records: dict[str, str], person: str, note: Note) -> str:
@@ -168,3 +172,13 @@ async def test_under_policy_new_each_period_has_an_activity_of_its_own(policy: A
     activity = work.working.known.activity
     assert activity is not None
     assert (activity.period, activity.through) == ((1 if policy == "new" else 0), SAID)
+
+
+async def test_a_note_that_was_made_before_the_token_was_refused_is_delivered() -> None:
+    world = World("501", merges=False)
+    world.refuses_once = True
+    work = writing(world, Known())
+    with pytest.raises(TokenRejected):
+        await work.write(activity=True)
+    assert (await work.write(activity=True)).outcome is Outcome.DELIVERED
+    assert (len(world.notes), len(world.activities)) == (1, 1)
