@@ -152,7 +152,7 @@ async def test_a_merged_person_is_followed(hubspot: Any, world: Any) -> None:
 async def test_policy_new_makes_one_note_per_period(world: Any) -> None:
     installed = await world.install("hubspot")
     await installed.operator("PATCH", "/options", {"note_policy": "new"})
-    talk = await installed.talk()
+    talk = await installed.talk(body="<p>My card is 4111</p>")
     await talk.settle()
     await talk.outcome("delivered")
     # More than a quiet period later another period starts; the action and the quiet event share it.
@@ -162,7 +162,11 @@ async def test_policy_new_makes_one_note_per_period(world: Any) -> None:
     talk.reply(created_at=talk.updated_at)
     await talk.settle()
     await talk.outcome("updated")
-    assert len(installed.notes(talk)) == 2
+    assert ["4111" in note["body"] for note in installed.notes(talk)] == [True, True]
+    world.control.redact_part(installed.workspace, talk.id, "0")
+    await talk.settle(Trigger.REMOVED)
+    await talk.outcome("updated")
+    assert ["4111" in note["body"] for note in installed.notes(talk)] == [False, False]
 
 
 async def test_unusable_records_are_set_aside_and_the_next_is_served(
