@@ -109,7 +109,7 @@ def product(cluster: dict[str, str]) -> Iterator[float]:
         name
         for node in nodes
         for image in node["status"].get("images", ())
-        for name in image["names"]
+        for name in image["names"] or ()
     }
     if not any(name.endswith("lull/ingest:local") for name in images):
         pytest.skip("no node of this cluster has the images lull/*:local")
