@@ -1,14 +1,22 @@
 """An app of the catalog has all its parts, and they say the same of it."""
 
 import inspect
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from common.catalog import APPS, CRMS, apps_of
+from common.clock import FakeClock
+from common.health import Need
 from delivery.adapters.crm import adapter_of
+from delivery.ports import CrmAccess
 from settings.adapters.vendors import OFFERS
+from settings.adapters.vendors.base import Client
 from simulators.crms import CRMS as SIMULATED
 from simulators.crms import variables
+
+NOW = datetime(2026, 11, 26, 9, 0, tzinfo=UTC)
 
 
 def test_an_apps_key_is_the_one_it_is_listed_under() -> None:
@@ -32,6 +40,27 @@ def test_every_crm_can_be_connected_and_is_simulated(crm: str) -> None:
     prefix = f"LULL_{crm.upper()}_"
     assert {name for name in given if name.startswith(prefix)} <= known
     assert {f"{prefix}CLIENT_ID", f"{prefix}CLIENT_SECRET"} <= known & given.keys()
+
+
+@pytest.mark.parametrize("crm", CRMS)
+def test_the_console_and_the_inbox_lead_to_the_same_page_of_a_person(crm: str) -> None:
+    [offer] = [offer for offer in OFFERS if offer.name == crm]
+    client = Client(
+        id="",
+        secret="",
+        http=httpx.AsyncClient(),
+        clock=FakeClock(NOW),
+        deadline=timedelta(seconds=1),
+        peer=Need(crm),
+    )
+    vendor, api_base = offer.new(client, offer.variables()), "https://acme.example"
+    links = []
+    for account, person in (("ab123", "501"), ("42001", "501"), ("42001", "lead.501")):
+        link = vendor.person_url(api_base, account, person)
+        access = CrmAccess("", api_base, account, None, NOW)
+        assert link == adapter_of(crm)().person_url(access, person)
+        links.append(link)
+    assert links[0] is not None
 
 
 def test_no_file_of_an_adapter_is_longer_than_two_hundred_lines() -> None:

@@ -37,9 +37,21 @@ class Peer:
         self, url: str, token: str | None = None, deadline: timedelta = _DEADLINE
     ) -> dict[str, Any] | None:
         """The answer, None for 404. Raises PeerUnavailable."""
+        return await self.ask("GET", url, token=token, deadline=deadline)
+
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        token: str | None = None,
+        json: Any = None,
+        deadline: timedelta = _DEADLINE,
+    ) -> dict[str, Any] | None:
+        """The answer, None for 404. Raises PeerUnavailable."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         try:
-            request = self.client.build_request("GET", url, headers=headers)
+            request = self.client.build_request(method, url, headers=headers, json=json)
             response = await http.send(self.client, request, deadline, _ANSWER_MAX_BYTES)
         except (httpx.HTTPError, TimeoutError, OSError):
             self.need.missing("cannot be reached")

@@ -28,6 +28,7 @@ from delivery.acting import SWEEP_EVERY_S, Actions
 from delivery.adapters import schema
 from delivery.adapters.actions import PostgresActions
 from delivery.adapters.crm import crm_for
+from delivery.adapters.forgetting import PostgresForgetting
 from delivery.adapters.guard import VendorGuard
 from delivery.adapters.history import PostgresHistory
 from delivery.adapters.intercom import Intercom, conversation_link
@@ -42,6 +43,7 @@ from delivery.cards import Cards
 from delivery.carrying_out import Acting
 from delivery.config import DeliveryConfig, MigrationConfig
 from delivery.domain.backoff import Schedule
+from delivery.forgetting import forget_routes
 from delivery.handlers import Delivery
 from delivery.inbox_api import inbox_routes
 from delivery.owners import Owners
@@ -215,10 +217,13 @@ async def serve_delivery(config: DeliveryConfig) -> None:
         return workers[crm].held(workspace_id) if crm in workers else None
 
     previews = preview_route(Previews(previewed), config.delivery_preview_token)
-    replays = replay_route(PostgresReplays(pool), config.delivery_operator_token)
+    replays = replay_route(
+        PostgresReplays(pool), config.delivery_operator_token, config.delivery_preview_token
+    )
+    forget = forget_routes(PostgresForgetting(pool), config.delivery_preview_token)
     history = PostgresHistory(pool, held)
     inbox = inbox_routes(Cards(acting, history), actions, config.delivery_actions_token)
-    api = delivery_api(history, [previews, replays, *inbox])
+    api = delivery_api(history, [previews, replays, *forget, *inbox])
     listeners = [
         Listener("api", api, config.delivery_host, config.delivery_port),
         Listener("health", health.app(), config.health_host, config.delivery_health_port),

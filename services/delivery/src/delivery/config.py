@@ -58,8 +58,8 @@ class DeliveryConfig(
     delivery_preview_token: SecretStr | None = Field(
         None,
         min_length=16,
-        description="settings' credential for showing an admin what would be written; without it "
-        "nothing is shown.",
+        description="settings' credential for what an admin asks in the console: showing what "
+        "would be written, trying again, forgetting. Without it none of that is done.",
     )
     delivery_operator_token: SecretStr | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""HTTP in: count what a replay would ask again, and ask it again. For operators, by credential."""
+"""HTTP in: count what a replay would ask again, and ask it again. For who has a credential."""
 
 from datetime import datetime
 from typing import Annotated, Any, Final, Protocol, Self
@@ -84,19 +84,23 @@ class ReplayAsked(BaseModel):
         )
 
 
-def replay_route(replays: Replays, operator_token: SecretStr | None) -> Route:
+def replay_route(
+    replays: Replays, operator_token: SecretStr | None, console_token: SecretStr | None = None
+) -> Route:
     """`POST /v1/replays`.
 
     Args:
         replays: the answers of the ledger.
-        operator_token: who may; None: nobody.
+        operator_token: who may; None: no operator.
+        console_token: settings' console, which may for one workspace at a time: its admin asks.
 
     """
 
     async def replay(request: Request) -> Response:
-        if operator_token is None:
+        if operator_token is None and console_token is None:
             return problem(403, "replay is switched off: set LULL_DELIVERY_OPERATOR_TOKEN")
-        if not bears(request, operator_token):
+        is_console = console_token is not None and bears(request, console_token)
+        if not is_console and (operator_token is None or not bears(request, operator_token)):
             return problem(401, "the operator's token is needed: Authorization: Bearer ...")
         body = await read_body(request, _BODY_MAX_BYTES)
         if body is None:
@@ -105,6 +109,8 @@ def replay_route(replays: Replays, operator_token: SecretStr | None) -> Route:
             asked = ReplayAsked.model_validate_json(body)
         except ValidationError as error:
             return problem(400, _faults(error))
+        if is_console and asked.workspace_id is None:
+            return problem(403, "this credential may replay one workspace at a time: name it")
         try:
             return JSONResponse(await _answer(asked))
         except LedgerAway:

@@ -46,8 +46,11 @@ def replays() -> FakeReplays:
     return FakeReplays()
 
 
-def client_of(replays: FakeReplays, token: str | None = TOKEN) -> httpx.AsyncClient:
-    route = replay_route(replays, SecretStr(token) if token else None)
+def client_of(
+    replays: FakeReplays, token: str | None = TOKEN, console: str | None = None
+) -> httpx.AsyncClient:
+    tokens = [SecretStr(one) if one else None for one in (token, console)]
+    route = replay_route(replays, *tokens)
     transport = httpx.ASGITransport(Starlette(routes=[route]))
     return httpx.AsyncClient(transport=transport, base_url="http://delivery", headers=BEARER)
 
@@ -137,6 +140,19 @@ async def test_only_the_operator_may(replays: FakeReplays) -> None:
         assert answer.status_code == 403
         assert "set LULL_DELIVERY_OPERATOR_TOKEN" in answer.json()["title"]
     assert replays.asked == []
+
+
+async def test_the_console_may_for_one_workspace_at_a_time(replays: FakeReplays) -> None:
+    console = "token-of-the-console"
+    headers = {"Authorization": f"Bearer {console}"}
+    for operator in (TOKEN, None):
+        async with client_of(replays, operator, console) as client:
+            for asked in ({"everything": True}, {"reason": "http_400"}):
+                answer = await client.post(PATH, json=asked, headers=headers)
+                assert (answer.status_code, replays.counted_for) == (403, [])
+            answer = await client.post(PATH, json={"workspace_id": "wk1"}, headers=headers)
+            assert answer.json()["count"] == 3
+            replays.counted_for.clear()
 
 
 async def test_a_ledger_away_and_a_body_without_end_are_told(

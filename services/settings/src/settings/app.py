@@ -51,10 +51,12 @@ from settings.console.workspaces import WorkspacePages
 from settings.domain.sessions import cookie_rule
 from settings.handlers.access import Access
 from settings.handlers.connecting import Connections
+from settings.handlers.forgetting import Forgetting
 from settings.handlers.history import History, sweep
 from settings.handlers.idling import Idle
 from settings.handlers.installations import Installations
 from settings.handlers.leaving import Leaving
+from settings.handlers.retrying import Retrying
 from settings.handlers.signing_in import SignIn
 from settings.handlers.teammates import TeammateNames
 from settings.handlers.telling import Telling
@@ -197,6 +199,8 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
     )
     links = Links(link_urls, crms)
     leaving = Leaving(installations, store, access, crms)
+    retrying = Retrying(history.deliveries, installations.store, clock)
+    forgetting = Forgetting(leaving, installations, history.store, history.deliveries, clock)
     console = console_app(
         visitors,
         [
@@ -205,9 +209,9 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
             ),
             WorkspacePages(visitors, installations, connections, history),
             AppPages(visitors, installations, connections, leaving),
-            HistoryPages(visitors, installations, history, links),
+            HistoryPages(visitors, installations, history, retrying, links),
             ConversationPages(visitors, installations, history, links),
-            AdminPages(visitors, installations, leaving, PostgresAudit(database)),
+            AdminPages(visitors, installations, forgetting, PostgresAudit(database)),
         ],
         config.settings_public_url,
     )
@@ -215,6 +219,7 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
         installations,
         connections,
         leaving,
+        forgetting,
         config.settings_operator_token.get_secret_value(),
     )
     broker = new_broker(config, "settings")

@@ -134,8 +134,8 @@ class SettingsConfig(MigrationConfig, KafkaConfig):
     settings_delivery_token: SecretStr | None = Field(
         None,
         min_length=_MIN_SECRET_CHARS,
-        description="settings' credential for delivery's previews (LULL_DELIVERY_PREVIEW_TOKEN); "
-        "without it the console shows none.",
+        description="settings' credential at delivery (LULL_DELIVERY_PREVIEW_TOKEN there); "
+        "without it the console shows no previews, and neither tries again nor forgets.",
     )
     settings_history_days: int = Field(
         90, ge=1, description="Days for which the console keeps what became of conversations."

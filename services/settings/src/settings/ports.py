@@ -167,6 +167,12 @@ class InstallationStore(Protocol):
         change: Change,
     ) -> None: ...
 
+    async def note_asked(
+        self, workspace_id: str, app: str | None, action: str, change: Change, **detail: Any
+    ) -> None:
+        """Keep in the audit trail what another service is about to be asked."""
+        ...
+
 
 class ConnectionStore(Protocol):
     """Tokens, encrypted at rest, and the lease under which one of all replicas refreshes them."""
@@ -239,16 +245,6 @@ class HistoryStore(Protocol):
         """Newest first."""
         ...
 
-    async def to_try_again(
-        self, workspace_id: str, wanted: Filter, outcomes: frozenset[Outcome], limit: int
-    ) -> list[Entry]:
-        """The conversations in the filter whose newest outcome is one of these, oldest first."""
-        ...
-
-    async def count_to_try_again(
-        self, workspace_id: str, wanted: Filter, outcomes: frozenset[Outcome]
-    ) -> int: ...
-
     async def summary(self, workspace_id: str, today: datetime) -> dict[str, AppSummary]: ...
 
     async def lately(self, workspace_id: str, now: datetime) -> dict[str, Lately]: ...
@@ -256,6 +252,14 @@ class HistoryStore(Protocol):
     async def last_update_received(self, workspace_id: str) -> datetime | None: ...
 
     async def forget_before(self, at: datetime) -> int: ...
+
+    async def conversations_of(
+        self, workspace_id: str, apps: Sequence[str], person_id: str
+    ) -> list[str]:
+        """Whose outcomes name this record of a CRM."""
+        ...
+
+    async def forget_conversations(self, workspace_id: str, ids: Sequence[str]) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,12 +313,51 @@ class Preview:
         return f"Preview(refused={self.refused!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class Unwritten:
+    """What delivery would look at once more: so many, decided before `until`."""
+
+    count: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What delivery was asked to look at once more."""
+
+    asked: int
+    already_open: int  # it is being asked for already, and needs no other request
+    after: Any = None  # where to go on, in delivery's own words; None: that was all
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenContact:
+    deleted: Mapping[str, int]  # rows, by table
+    conversation_ids: list[str]
+
+
 class Deliveries(Protocol):
     """What delivery's ledger holds. Raises PeerUnavailable."""
 
     async def waiting(self, workspace_id: str, conversation_id: str) -> list[Waiting]: ...
 
     async def preview(self, workspace_id: str, conversation_id: str, app: str) -> Preview: ...
+
+    async def unwritten(self, workspace_id: str, wanted: Filter) -> Unwritten: ...
+
+    async def ask_again(
+        self, workspace_id: str, wanted: Filter, until: datetime, after: Any
+    ) -> Asked: ...
+
+    async def forget(self, workspace_id: str) -> Mapping[str, int]:
+        """Delete all it holds of the workspace; how many rows of what. Safe to repeat."""
+        ...
+
+    async def forget_contact(
+        self, workspace_id: str, conversation_ids: Sequence[str], record: tuple[str, str] | None
+    ) -> ForgottenContact:
+        """Delete all it holds of these conversations, and of those with this CRM's record."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

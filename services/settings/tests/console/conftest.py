@@ -4,8 +4,9 @@ import asyncio
 import os
 import shutil
 import subprocess
+import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,11 @@ from common.events import DeliveryOutcome
 from devstack.ports import free_port
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from simulators.testing import RunningSimulators
+
+if (_HARNESS := str(Path(__file__).parents[1] / "harness")) not in sys.path:
+    sys.path.append(_HARNESS)
+
+from standing_in.ledger import TOKEN, Answer, Ledger, run_ledger
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_FLAGS = [
@@ -36,7 +42,13 @@ AXE = "axe-core@4.14.1"
 
 
 @pytest.fixture(scope="session")
-async def site(launcher: Any, migrated: None, simulators: RunningSimulators) -> Any:
+def ledger() -> Iterator[Ledger]:
+    with run_ledger() as ledger:
+        yield ledger
+
+
+@pytest.fixture(scope="session")
+async def site(launcher: Any, migrated: None, simulators: RunningSimulators, ledger: Ledger) -> Any:
     """A replica that browsers reach where it says it is."""
     # With a second account everywhere, the simulated vendors ask whom to let in, as real ones do.
     simulators.control.create_workspace(
@@ -49,6 +61,8 @@ async def site(launcher: Any, migrated: None, simulators: RunningSimulators) -> 
         LULL_SETTINGS_PORT=str(port),
         LULL_SETTINGS_PUBLIC_URL=f"http://127.0.0.1:{port}",
         LULL_SETTINGS_SIGN_INS_PER_MINUTE="1000",
+        LULL_SETTINGS_DELIVERY_URL=ledger.url,
+        LULL_SETTINGS_DELIVERY_TOKEN=TOKEN,
     )
     await replica.until_ready()
     return replica
@@ -241,14 +255,17 @@ def shot() -> Callable[..., Awaitable[None]]:
 class Reporter:
     """Delivery and ingest, as far as the history hears of them: records on their topics."""
 
-    def __init__(self, producer: AIOKafkaProducer, prefix: str, database: Any) -> None:
+    def __init__(
+        self, producer: AIOKafkaProducer, prefix: str, database: Any, ledger: Ledger
+    ) -> None:
+        self._ledger = ledger
         self._producer = producer
         self._prefix = prefix
         self._database = database
         self._made = 0
 
     async def outcome(self, world: World, conversation: str, outcome: str, **more: Any) -> str:
-        """Report it, and wait until the console knows."""
+        """Keep it in the ledger, report it, and wait until the console knows."""
         self._made += 1
         made = f"{world.workspace}-{conversation}-{self._made}"
         outcome_id = str(more.pop("outcome_id", made))
@@ -264,6 +281,16 @@ class Reporter:
                 "decided_at": SystemClock().now(),
             }
             | more
+        )
+        self._ledger.keep(
+            Answer(
+                event.workspace_id,
+                event.conversation_id,
+                event.app,
+                event.outcome,
+                event.person_id,
+                event.decided_at,
+            )
         )
         await self.send(topics.DELIVERY_OUTCOME, event.key(), event.to_json())
         await self.until(
@@ -286,10 +313,12 @@ class Reporter:
 
 
 @pytest.fixture
-async def reporter(kafka_config: KafkaConfig, database: Any) -> AsyncIterator[Reporter]:
+async def reporter(
+    kafka_config: KafkaConfig, database: Any, ledger: Ledger
+) -> AsyncIterator[Reporter]:
     producer = AIOKafkaProducer(bootstrap_servers=kafka_config.kafka_bootstrap_servers)
     await producer.start()
-    yield Reporter(producer, kafka_config.kafka_topic_prefix, database)
+    yield Reporter(producer, kafka_config.kafka_topic_prefix, database, ledger)
     await producer.stop()
 
 

@@ -1,6 +1,7 @@
 """Installing, app users, options, the admin's role: what the admin decides, and what it does."""
 
 import html
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -183,7 +184,7 @@ async def test_a_conversation_is_checked_by_id_or_link_and_synced_now(
     link = f"https://app.intercom.com/a/inbox/{world.workspace}/inbox/conversation/215470000000077"
     page = (await admin.get(check, params={"conversation": link})).text
     assert "Sync to HubSpot now" in page
-    assert "a service does not answer" in page  # neither debounce nor delivery runs here
+    assert "a service does not answer" in page  # debounce does not run here
     wrong = await admin.get(check, params={"conversation": "no id"})
     assert (wrong.status_code, "neither a conversation" in wrong.text) == (400, True)
     answer = await admin.post(
@@ -208,6 +209,7 @@ async def test_a_workspace_is_forgotten_whole_and_no_other_is_touched(
     reporter: Any,
     changes: Any,
     database: Any,
+    ledger: Any,
 ) -> None:
     other, neighbour = new_world(), new_visitor()
     await neighbour.sign_in(other.workspace, other.admin, "install")
@@ -236,8 +238,18 @@ async def test_a_workspace_is_forgotten_whole_and_no_other_is_touched(
     forget, before = f"/w/{world.workspace}/forget", await kept(other.workspace)
     assert (await admin.post(forget, confirm="yes")).status_code == 400
     assert (await kept(world.workspace))["history"] == 1
+    ledger.away = True
+    try:
+        half = await admin.post(forget, confirm=world.workspace)
+    finally:
+        ledger.away = False
+    assert (half.status_code, (await kept(world.workspace))["workspaces"]) == (503, 1)
     answer = await admin.post(forget, confirm=world.workspace)
     assert (answer.status_code, "is forgotten" in answer.text) == (200, True)
+    assert re.search(r"delivery ledger</td><td[^>]*>1<", answer.text)
+    assert {key[0] for key in ledger.answers} & {world.workspace, other.workspace} == {
+        other.workspace
+    }
     assert set(await kept(world.workspace)) == {"audit"}
     assert await kept(other.workspace) == before
     assert await installation(site, world) is None
@@ -249,8 +261,48 @@ async def test_a_workspace_is_forgotten_whole_and_no_other_is_touched(
     assert f"Lull is not in {world.name} yet" in came.text
     path = f"/v1/workspaces/{other.workspace}"
     gone = (await site.operator("DELETE", path)).json()["deleted"]
-    assert [gone[table] for table in ("workspaces", "history", "connections", "app_users")] == [
-        1
-    ] * 4
+    tables = ("workspaces", "history", "connections", "app_users", "ledger")
+    assert [gone[table] for table in tables] == [1] * len(tables)
     again = await site.operator("DELETE", path)
     assert (again.status_code, again.json()["code"]) == (404, "unknown_workspace")
+
+
+async def test_a_contact_is_forgotten_by_their_record_or_a_conversation_and_nobody_else_is(
+    site: Any, admin: Any, world: Any, reporter: Any, database: Any, ledger: Any
+) -> None:
+    ada, kim, lost = "215470000000001", "215470000000002", "215470000000003"
+    await reporter.outcome(world, ada, "delivered", person_id="501")
+    await reporter.outcome(world, ada, "delivered", person_id="9", app="pipedrive")
+    await reporter.outcome(world, kim, "delivered", person_id="502")
+    await reporter.outcome(world, lost, "delivered", person_id="501")
+    del ledger.answers[world.workspace, lost, "hubspot"]  # known to the history alone
+    forget = f"/w/{world.workspace}/forget-contact"
+
+    async def left() -> tuple[set[str], set[str]]:
+        rows = await database.fetch(
+            "SELECT conversation_id FROM history WHERE workspace_id = $1", world.workspace
+        )
+        there = {key[1] for key in ledger.answers if key[0] == world.workspace}
+        return {row[0] for row in rows}, there
+
+    for wrong in (
+        {"app": "", "person": "501", "conversation": ""},
+        {"app": "hubspot", "person": "5 1", "conversation": ""},
+        {"app": "hubspot", "person": "", "conversation": ""},
+        {"app": "hubspot", "person": "", "conversation": "hello"},
+    ):
+        assert (await admin.post(forget, **wrong)).status_code == 400
+    assert await left() == ({ada, kim, lost}, {ada, kim})
+    answer = await admin.post(forget, app="hubspot", person="501", conversation="")
+    assert (answer.status_code, "The contact is forgotten" in answer.text) == (200, True)
+    for what, count in (("Conversations", 2), ("sync history", 3), ("delivery ledger", 2)):
+        assert re.search(rf"{what}</td><td[^>]*>{count}<", answer.text), what
+    assert await left() == ({kim}, {kim})
+    path = f"/v1/workspaces/{world.workspace}/forget-contact"
+    nobody = await site.operator("POST", path, {})
+    assert nobody.status_code == 422
+    answer = await site.operator("POST", path, {"conversation_id": kim})
+    assert answer.json()["deleted"]["conversations"] == 1
+    assert await left() == (set(), set())
+    audit = (await admin.get(f"/w/{world.workspace}/audit")).text
+    assert "Had a contact forgotten: 2 conversations" in audit

@@ -139,7 +139,7 @@ async def test_a_conversation_is_found_in_the_history_and_tried_again(
     admin_tab: Page,
     world: Any,
     reporter: Any,
-    settled: Any,
+    ledger: Any,
     shot: Callable[..., Any],
 ) -> None:
     first, second = "215470000000011", "215470000000012"
@@ -153,10 +153,18 @@ async def test_a_conversation_is_found_in_the_history_and_tried_again(
     await expect(admin_tab.locator("tbody tr")).to_have_count(1)
     await admin_tab.get_by_role("button", name=f"Try again: conversation {second}").click()
     await expect(admin_tab.get_by_text("Asked for 1 conversation.")).to_be_visible()
-    assert (await settled.of(world.workspace, second))["trigger"] == "manual"
+    assert ledger.asked_of(world.workspace) == [second]
     await admin_tab.get_by_role("link", name="Failures").click()
     await expect(admin_tab.locator("tbody tr")).to_have_count(1)
     await shot(admin_tab, "failures")
+    # By filter, the count is shown first.
+    await admin_tab.get_by_role("link", name="Sync history").click()
+    await admin_tab.get_by_label("Outcome").select_option("no_active_assignee")
+    await admin_tab.get_by_role("button", name="Show").click()
+    await expect(admin_tab.get_by_text("1 conversation here can be tried again")).to_be_visible()
+    await admin_tab.get_by_role("button", name="Try 1 again").click()
+    await expect(admin_tab.get_by_text("Asked for 1 conversation.")).to_be_visible()
+    assert ledger.asked_of(world.workspace) == [second, "215470000000013"]
 
 
 PAGES = {
@@ -178,17 +186,20 @@ async def test_axe_finds_nothing_serious_on_any_page_light_or_dark_wide_or_narro
     world: Any,
     reporter: Any,
     axe: str,
+    size: str,
     shot: Callable[..., Any],
 ) -> None:
     await reporter.outcome(world, "215470000000011", "failed", reason="http_400", person_id="501")
     await reporter.outcome(world, "215470000000012", "delivered")
     await reporter.outcome(world, "215470000000013", "team_only")
     found = []
-    for name, path in PAGES.items():
+    looks = (("light", 1200), ("dark", 375))
+    for turn, (name, path) in enumerate(PAGES.items()):
         await admin_tab.goto(site.public + path.format(workspace=world.workspace))
         await shot(admin_tab, f"page-{name}")
         await admin_tab.evaluate(axe)
-        for scheme, width in (("light", 1200), ("dark", 375)):
+        # All of both in the larger sizes; in the quick one each page in one of them, by turns.
+        for scheme, width in (looks[turn % 2],) if size == "quick" else looks:
             await admin_tab.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
             await admin_tab.set_viewport_size({"width": width, "height": 860})
             result = await admin_tab.evaluate("axe.run(document)")

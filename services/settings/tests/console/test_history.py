@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from common import topics
 from common.clock import SystemClock
+from common.outcomes import Outcome
 
 pytestmark = pytest.mark.integration
 
@@ -114,7 +115,7 @@ async def test_pages_follow_one_another_without_a_gap_or_a_repeat(
 
 
 async def test_what_was_not_written_is_tried_again_singly_or_all_that_a_filter_finds(
-    admin: Any, world: Any, reporter: Any, settled: Any
+    admin: Any, world: Any, reporter: Any, ledger: Any
 ) -> None:
     third = "215470000000003"
     for conversation in (FIRST, SECOND):
@@ -123,20 +124,66 @@ async def test_what_was_not_written_is_tried_again_singly_or_all_that_a_filter_f
     await reporter.outcome(world, third, "delivered")  # tried again since: not counted
     answer = await admin.post(f"/w/{world.workspace}/again", conversation=FIRST, app="hubspot")
     assert answer.status_code == 303
-    asked = await settled.of(world.workspace, FIRST)
-    assert (asked["trigger"], asked["app"]) == ("manual", "hubspot")
+    assert ledger.asked_of(world.workspace) == [FIRST]
+    assert "Asked for 1 conversation." in (await admin.get(answer.headers["location"])).text
     page = (await admin.get(f"/w/{world.workspace}/failures")).text
-    assert "2 conversations here are not written" in page
+    assert "2 conversations here can be tried again" in page
+    assert "Try 2 again" in page
     answer = await admin.post(f"/w/{world.workspace}/again-all", failures="1", confirm="again")
-    assert answer.headers["location"].endswith("/failures?asked=2")
-    await settled.of(world.workspace, SECOND)
-    told = await admin.get(answer.headers["location"])
-    assert "Asked for 2 conversations" in told.text
-    assert not [
-        one
-        for one in settled.seen
-        if (one["workspace_id"], one["conversation_id"]) == (world.workspace, third)
-    ]
+    assert ledger.asked_of(world.workspace) == [FIRST, SECOND]
+    assert "Asked for 1 conversation." in (await admin.get(answer.headers["location"])).text
+    # What is being tried already is not asked for twice, and what is written not at all.
+    answer = await admin.post(f"/w/{world.workspace}/again", conversation=FIRST, app="hubspot")
+    assert "It is being tried already" in (await admin.get(answer.headers["location"])).text
+    answer = await admin.post(f"/w/{world.workspace}/again", conversation=third, app="hubspot")
+    assert "Nothing was asked" in (await admin.get(answer.headers["location"])).text
+    assert ledger.asked_of(world.workspace) == [FIRST, SECOND]
+    audit = (await admin.get(f"/w/{world.workspace}/audit")).text
+    assert "Tried 2 conversations again" in audit
+    assert f"Tried conversation {FIRST} again" in audit
+
+
+async def test_every_outcome_but_those_that_are_as_they_should_be_is_counted_and_tried_again(
+    admin: Any, world: Any, reporter: Any, ledger: Any
+) -> None:
+    base = f"/w/{world.workspace}/history"
+    numbers = {name: f"2154700000010{n:02}" for n, name in enumerate(Outcome)}
+    for outcome, conversation in numbers.items():
+        await reporter.outcome(world, conversation, outcome)
+    page = (await admin.get(base)).text
+    again = set(re.findall(r"Try again: conversation (\d+)", page))
+    fine = {Outcome.DELIVERED, Outcome.UP_TO_DATE, Outcome.SUPERSEDED}
+    assert again == {numbers[outcome] for outcome in Outcome if outcome not in fine}
+    assert "here can be tried again" not in page  # all of it is nobody's wish
+    for outcome, counted in ((Outcome.SYNC_OFF, 1), (Outcome.UPDATED, 1), (Outcome.DELIVERED, 0)):
+        page = (await admin.get(base, params={"outcome": outcome})).text
+        assert ("Try 1 again" in page) is bool(counted)
+    unwritten = len(Outcome) - 5
+    assert f"Try {unwritten} again" in (await admin.get(base, params={"app": "hubspot"})).text
+    ledger.page = 4  # many pages: all of them are asked for
+    try:
+        await admin.post(
+            f"/w/{world.workspace}/again-all", app="hubspot", outcome="", confirm="again"
+        )
+    finally:
+        ledger.page = 500
+    assert len(ledger.asked_of(world.workspace)) == unwritten
+
+
+async def test_where_delivery_does_not_answer_nothing_is_asked_and_the_page_says_so(
+    admin: Any, world: Any, reporter: Any, ledger: Any
+) -> None:
+    await reporter.outcome(world, FIRST, "failed", reason="http_400")
+    ledger.away = True
+    try:
+        page = await admin.get(f"/w/{world.workspace}/failures")
+        again = await admin.post(f"/w/{world.workspace}/again", conversation=FIRST, app="hubspot")
+    finally:
+        ledger.away = False
+    assert (page.status_code, rows(page.text)) == (200, [FIRST])
+    assert "could be tried again cannot be told" in page.text
+    assert (again.status_code, ledger.asked_of(world.workspace)) == (503, [])
+    assert "Tried" not in (await admin.get(f"/w/{world.workspace}/audit")).text
 
 
 async def test_the_last_update_received_is_told_and_never_moves_back(

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.integration
 
 QUIET_S = 3.0
 WORD = "quokka"
+SETTLED_WHILE_OFF = {"quick": 20, "faults": 100, "long": 100}
 ADA = {"id": "67a0c0ffee00000000000001", "role": "user", "name": "Ada", "email": "ada@example.com"}
 SAM, KIM = "5001", "5002"
 ALL_WITHIN_S = 180.0  # the goal is from `make up` on; this begins when the product is ready
@@ -128,7 +129,7 @@ async def test_a_new_admin_has_the_first_note_within_three_minutes_and_without_a
 
 
 async def test_what_settled_while_it_was_off_is_not_sent_by_switching_it_on(
-    product: Product, control: SimulatorControl
+    product: Product, control: SimulatorControl, size: str
 ) -> None:
     before = {note["id"] for note in control.notes("hubspot", "42001")}
     deliveries = local(product.ports.delivery) + "/v1/deliveries/acme1"
@@ -138,7 +139,9 @@ async def test_what_settled_while_it_was_off_is_not_sent_by_switching_it_on(
         base = f"{local(product.ports.settings)}/v1/workspaces/acme1/apps/hubspot/transcript-sync"
         assert (await operator.put(base, json={"on": False})).status_code == 200
         conversations = await asyncio.to_thread(
-            lambda: [says(control, f"Message {number}") for number in range(100)]
+            lambda: [
+                says(control, f"Message {number}") for number in range(SETTLED_WHILE_OFF[size])
+            ]
         )
 
         async def answered(wanted: str) -> int:
@@ -150,7 +153,7 @@ async def test_what_settled_while_it_was_off_is_not_sent_by_switching_it_on(
         async with asyncio.timeout(60):
             while await answered("sync_off") < len(conversations):  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
-        # One that is still pending when the switch is turned goes out; the hundred stay.
+        # One that is still pending when the switch is turned goes out; the others stay.
         pending = await asyncio.to_thread(says, control, "Still here")
         assert (await operator.put(base, json={"on": True})).status_code == 200
         written = await until(

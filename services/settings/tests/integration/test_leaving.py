@@ -6,22 +6,27 @@ from typing import Any
 
 import httpx
 import pytest
+from common.catalog import APPS
 
 pytestmark = pytest.mark.integration
 
 OURS = ("pipedrive-client", "pipedrive-secret")
-REVOKED = {"hubspot": "/oauth/2026-09/token/revoke", "pipedrive": "/oauth/revoke"}
+REVOKED = {
+    "hubspot": "/oauth/2026-09/token/revoke",
+    "pipedrive": "/oauth/revoke",
+    "zendesk-sell": "/oauth2/revoke",
+}
 
 
 def basic(client: tuple[str, str]) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(':'.join(client).encode()).decode()}"}
 
 
-def revocations(simulators: Any, crm: str, since: int) -> list[tuple[str, int]]:
+def revocations(simulators: Any, app: str, since: int) -> list[tuple[str, int]]:
     return [
         (call["path"], call["status"])
-        for call in simulators.control.journal(crm, since_seq=since)
-        if call["path"] == REVOKED[crm]
+        for call in simulators.control.journal(APPS[app].crm, since_seq=since)
+        if call["path"] == REVOKED[app]
     ]
 
 

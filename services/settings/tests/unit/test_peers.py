@@ -1,16 +1,19 @@
 """What debounce and delivery tell of waiting conversations, and what is said when they don't."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
+from common.catalog import CRMS
 from common.health import Need
 from common.outcomes import Outcome
 from common.peers import HttpPending, PeerUnavailable
 from settings.adapters.peers import HttpDeliveries
-from settings.ports import Preview, Waiting
+from settings.domain.history import Filter
+from settings.ports import Asked, Preview, Unwritten, Waiting
 
 DUE = datetime(2026, 11, 26, 9, 15, tzinfo=UTC)
 ONE, TWO = "http://debounce-0:8081", "http://debounce-1:8081"
@@ -135,3 +138,50 @@ async def test_a_preview_that_cannot_be_had_is_none(answer: Answer) -> None:
     status, body = answer
     with pytest.raises(PeerUnavailable):
         await ledger(lambda _: httpx.Response(status, json=body)).preview("wk1", "7", "hubspot")
+
+
+async def test_a_filter_is_counted_and_asked_again_as_delivery_takes_it() -> None:
+    sent: list[dict[str, Any]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert str(request.url) == f"http://delivery-{CRMS[0]}:8082/v1/replays"
+        assert request.headers["authorization"] == f"Bearer {'t' * 16}"
+        sent.append(json.loads(request.content))
+        if sent[-1]["dry_run"]:
+            return httpx.Response(200, json={"count": 7, "by": [], "until": DUE.isoformat()})
+        told = {"asked": 5, "already_open": 2, "until": DUE.isoformat(), "after": [9, "hubspot"]}
+        return httpx.Response(200, json=told)
+
+    wanted = Filter(app="hubspot", outcomes=frozenset({Outcome.FAILED, Outcome.DELIVERED}))
+    assert await ledger(answer).unwritten("wk1", wanted) == Unwritten(7, DUE)
+    assert await ledger(answer).ask_again("wk1", wanted, DUE, [4, "hubspot"]) == Asked(
+        5, 2, [9, "hubspot"]
+    )
+    asked = {
+        "workspace_id": "wk1",
+        "conversation_id": None,
+        "apps": ["hubspot"],
+        "outcomes": ["failed"],
+        "since": None,
+    }
+    assert sent == [
+        asked | {"until": None, "dry_run": True},
+        asked | {"until": DUE.isoformat(), "dry_run": False, "after": [4, "hubspot"]},
+    ]
+
+
+async def test_what_needs_our_credential_is_not_asked_without_it() -> None:
+    need = Need("delivery")
+    nobody = HttpDeliveries(httpx.AsyncClient(), need, "http://127.0.0.1:9", None)
+    with pytest.raises(PeerUnavailable):
+        await nobody.unwritten("wk1", Filter())
+    assert "LULL_SETTINGS_DELIVERY_TOKEN" in str(need.fault)
+
+
+@pytest.mark.parametrize("answer", [(503, {}), (200, {}), (200, {"deleted": 3})])
+async def test_what_delivery_does_not_say_that_it_deleted_is_not_taken_for_deleted(
+    answer: Answer,
+) -> None:
+    status, body = answer
+    with pytest.raises(PeerUnavailable):
+        await ledger(lambda _: httpx.Response(status, json=body)).forget("wk1")

@@ -89,3 +89,19 @@ async def test_only_a_dead_grant_ends_a_connection(
 ) -> None:
     with pytest.raises(raised):
         await vendor(lambda _: httpx.Response(status, json={"error": word})).refresh("old", "")
+
+
+async def test_a_consent_is_revoked_by_its_refresh_token() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={})
+
+    await vendor(answer).revoke("old-refresh")
+    (asked,) = seen
+    assert str(asked.url) == "https://api.getbase.com/oauth2/revoke"
+    assert asked.headers["authorization"] == BASIC
+    assert parse_qs(asked.content.decode())["token"] == ["old-refresh"]
+    with pytest.raises(VendorUnavailable):
+        await vendor(lambda _: httpx.Response(404, json={})).revoke("old-refresh")

@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
+from common.catalog import APPS
 from common.eligibility import Installation
-from common.events import ConversationId, TeammateId, Trigger, WorkspaceId
+from common.events import ConversationId, CrmId, TeammateId, Trigger, WorkspaceId
 from common.outcomes import Outcome
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -18,6 +19,7 @@ from settings.domain.installations import (
     Workspace,
 )
 from settings.domain.judging import Query
+from settings.handlers.forgetting import Record
 
 _MOST_USERS = 1_000
 _MOST_QUERIES = 500
@@ -31,6 +33,12 @@ def _known_time_zone(name: str) -> str:
     if name not in _TIME_ZONES:
         raise ValueError("not an IANA time zone")
     return name
+
+
+def _known_app(key: str) -> str:
+    if key not in APPS:
+        raise ValueError("no such app")
+    return key
 
 
 class Asked(BaseModel):
@@ -89,6 +97,27 @@ class IntercomUninstalled(BaseModel):
 class SyncNow(Asked):
     conversation_id: ConversationId = Field(examples=["215470000000001"])
     app: AppKey | None = None
+
+
+class CrmRecord(Asked):
+    app: Annotated[str, AfterValidator(_known_app)] = Field(examples=["hubspot"])
+    person_id: CrmId = Field(examples=["501"])
+
+
+class ForgetContact(Asked):
+    """Either or both."""
+
+    conversation_id: ConversationId | None = Field(None, examples=["215470000000001"])
+    record: CrmRecord | None = None
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        if self.conversation_id is None and self.record is None:
+            raise ValueError("a conversation or a record")
+        return self
+
+    def of_record(self) -> Record | None:
+        return None if self.record is None else Record(self.record.app, self.record.person_id)
 
 
 class RejectedToken(Asked):

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from common import log
+from common.peers import PeerUnavailable
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
@@ -48,6 +49,11 @@ _PLAIN: dict[type[Exception], tuple[int, str, str]] = {
     NotTheVendor: (401, "not_the_vendor", "this notice does not prove to be the vendor's"),
     UnknownWorkspace: (404, "unknown_workspace", "unknown workspace"),
     AppNotOffered: (404, "app_not_offered", "this app is not offered here"),
+    PeerUnavailable: (
+        503,
+        "delivery_unavailable",
+        "delivery does not answer, or LULL_SETTINGS_DELIVERY_TOKEN is not set; ask again",
+    ),
     ReconnectNeeded: (409, "reconnect_needed", "the admin must connect this account again"),
 }
 

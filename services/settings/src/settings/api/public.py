@@ -11,6 +11,7 @@ from settings.api import models
 from settings.api.gate import Callers, Gate
 from settings.api.problems import handle_problems, problems
 from settings.handlers.connecting import Callback, Connections
+from settings.handlers.forgetting import Forgetting
 from settings.handlers.installations import OPERATOR, Installations
 from settings.handlers.leaving import Leaving
 
@@ -24,6 +25,7 @@ def public_app(
     installations: Installations,
     connections: Connections,
     leaving: Leaving,
+    forgetting: Forgetting,
     operator_token: str,
 ) -> ASGIApp:
     app = FastAPI(
@@ -36,6 +38,7 @@ def public_app(
     )
     handle_problems(app)
     app.include_router(_operator(installations, connections, leaving))
+    app.include_router(_forgetting(forgetting))
     app.include_router(_callbacks(connections, leaving))
 
     def is_open(path: str) -> bool:
@@ -44,15 +47,43 @@ def public_app(
     return Gate(app, Callers([(OPERATOR, operator_token)]), is_open)
 
 
-def _operator(
-    installations: Installations, connections: Connections, leaving: Leaving
-) -> APIRouter:
-    router = APIRouter(
+def _for_operators() -> APIRouter:
+    return APIRouter(
         prefix="/v1",
         tags=["operator"],
         responses=problems(404),
         dependencies=[Security(HTTPBearer(auto_error=False))],  # described here, checked by Gate
     )
+
+
+def _forgetting(forgetting: Forgetting) -> APIRouter:
+    router = _for_operators()
+
+    @router.delete("/workspaces/{workspace_id}")
+    async def forget(workspace_id: WorkspaceId) -> models.Forgotten:
+        """Delete all that is kept of a workspace, here and by delivery, but its audit trail."""
+        return models.Forgotten(deleted=await forgetting.workspace(workspace_id, OPERATOR))
+
+    @router.post("/workspaces/{workspace_id}/forget-contact")
+    async def forget_contact(
+        workspace_id: WorkspaceId, contact: models.ForgetContact
+    ) -> models.Forgotten:
+        """Delete all that is kept of a conversation, or of those with a record of the CRM.
+
+        If that person writes again, a new note is made.
+        """
+        deleted = await forgetting.contact(
+            workspace_id, contact.conversation_id, contact.of_record(), OPERATOR
+        )
+        return models.Forgotten(deleted=deleted)
+
+    return router
+
+
+def _operator(
+    installations: Installations, connections: Connections, leaving: Leaving
+) -> APIRouter:
+    router = _for_operators()
 
     @router.post("/workspaces/authorize")
     async def authorize_workspace(_: models.Nothing) -> models.AuthorizeUrl:
@@ -98,11 +129,6 @@ def _operator(
         return models.AppView.of(
             await installations.set_options(workspace_id, app, changed.options(), OPERATOR)
         )
-
-    @router.delete("/workspaces/{workspace_id}")
-    async def forget(workspace_id: WorkspaceId) -> models.Forgotten:
-        """Delete all that settings keeps of a workspace but its audit trail."""
-        return models.Forgotten(deleted=await leaving.forget(workspace_id, OPERATOR))
 
     @router.put("/workspaces/{workspace_id}/admin")
     async def set_admin(workspace_id: WorkspaceId, admin: models.NewAdmin) -> models.WorkspaceView:

@@ -1,5 +1,6 @@
 """Who changed what, and who may: the audit trail and the admin's role."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +13,15 @@ from starlette.routing import Route
 
 from settings.console.pages import notice, page
 from settings.console.visitors import Visitors, field, form
+from settings.domain.links import conversation_meant
+from settings.handlers.forgetting import Forgetting, Record
 from settings.handlers.installations import Installations, teammate
-from settings.handlers.leaving import Leaving
 from settings.handlers.teammates import Teammates
 from settings.ports import AuditRow, AuditStore
 
 _PAGE = 100
 _MOST_DIGITS = 18
+_CRM_ID = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Line:
 class AdminPages:
     visitors: Visitors
     installations: Installations
-    leaving: Leaving
+    forgetting: Forgetting
     audit: AuditStore
 
     def routes(self) -> list[Route]:
@@ -43,6 +46,7 @@ class AdminPages:
             Route(f"{base}/admin", self.show_admin),
             Route(f"{base}/admin", self.hand_on, methods=["POST"]),
             Route(f"{base}/forget", self.forget, methods=["POST"]),
+            Route(f"{base}/forget-contact", self.forget_contact, methods=["POST"]),
         ]
 
     async def show_audit(self, request: Request) -> Response:
@@ -71,6 +75,7 @@ class AdminPages:
             "admin",
             names=names,
             others=others,
+            installed=await self.installations.apps(visit.workspace.id),
         )
 
     async def hand_on(self, request: Request) -> Response:
@@ -90,12 +95,41 @@ class AdminPages:
                 "Nothing was deleted",
                 "Type the workspace's id, exactly as it is shown, to have it forgotten.",
             )
-        deleted = await self.leaving.forget(visit.workspace.id, teammate(visit.teammate_id))
+        deleted = await self.forgetting.workspace(visit.workspace.id, teammate(visit.teammate_id))
         return page(
             "forgotten.html",
             name=visit.workspace.name or visit.workspace.id,
-            deleted=[(what, deleted[table]) for table, what in _DELETED.items()],
+            deleted=_in_words(deleted),
         )
+
+    async def forget_contact(self, request: Request) -> Response:
+        visit = await self.visitors.admin(request)
+        fields = await form(request)
+        said, person = (field(fields, name).strip() for name in ("conversation", "person"))
+        conversation = conversation_meant(said) if said else None
+        app = field(fields, "app")
+        fault = None
+        if said and conversation is None:
+            fault = "That is neither a conversation's id nor an Intercom link to one."
+        elif person and (app not in APPS or not _CRM_ID.fullmatch(person)):
+            fault = "Choose the app, and give the id of the record as it stands in the CRM."
+        elif not said and not person:
+            fault = "Give the id of a record in your CRM, or a conversation."
+        if fault:
+            return notice(400, "Nothing was deleted", fault)
+        deleted = await self.forgetting.contact(
+            visit.workspace.id,
+            conversation,
+            Record(app, person) if person else None,
+            teammate(visit.teammate_id),
+        )
+        return await self.visitors.page(
+            visit, "forgotten.html", "admin", name=None, deleted=_in_words(deleted)
+        )
+
+
+def _in_words(deleted: Mapping[str, int]) -> list[tuple[str, int]]:
+    return [(what, deleted[table]) for table, what in _DELETED.items() if table in deleted]
 
 
 def _line(row: AuditRow, names: Teammates) -> Line:
@@ -125,6 +159,14 @@ def what_changed(action: str, detail: Mapping[str, Any], names: Teammates) -> st
             )
         case "admin":
             return f"Handed the admin's role to {names.name_of(str(detail.get('now')))}"
+        case "tried_again":
+            if conversation := detail.get("conversation"):
+                return f"Tried conversation {conversation} again"
+            count = detail.get("count", 0)
+            return f"Tried {count} conversation{'s' * (count != 1)} again"
+        case "contact_forgotten":
+            count = detail.get("conversations", 0)
+            return f"Had a contact forgotten: {count} conversation{'s' * (count != 1)}"
         case "sync_now":
             return f"Asked for conversation {detail.get('conversation')} to be synced"
         case _:
@@ -132,12 +174,15 @@ def what_changed(action: str, detail: Mapping[str, Any], names: Teammates) -> st
 
 
 _DELETED = {
+    "conversations": "conversations",
     "workspaces": "workspace",
     "intercom_connections": "Intercom token",
     "installations": "installed apps, now and before",
     "connections": "CRM accounts with their tokens",
     "app_users": "app users",
     "history": "lines of the sync history",
+    "ledger": "lines of the delivery ledger",
+    "actions": "actions from the inbox",
     "session_teammates": "people who were signed in",
 }
 

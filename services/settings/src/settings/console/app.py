@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from common import log
+from common.peers import PeerUnavailable
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -21,7 +22,12 @@ from settings.console.pages import notice, page, static
 from settings.console.signing import Signing
 from settings.console.visitors import NotTheAdmin, SignedOut, Visitors
 from settings.console.workspaces import WorkspacePages
-from settings.ports import NotInstalled, StoreUnavailable, TokenUnreadable, VendorUnavailable
+from settings.ports import (
+    NotInstalled,
+    StoreUnavailable,
+    TokenUnreadable,
+    VendorUnavailable,
+)
 
 _log = log.get(__name__)
 
@@ -113,6 +119,14 @@ def _handle_faults(app: Starlette, visitors: Visitors) -> None:
             headers={"Retry-After": "1"},
         )
 
+    async def peer_unavailable(_: Request, __: Exception) -> Response:
+        return notice(
+            503,
+            "One moment",
+            "Our own delivery service does not answer. Nothing is lost; try again in a moment.",
+            headers={"Retry-After": "5"},
+        )
+
     async def unexpected(_: Request, __: Exception) -> Response:
         return notice(500, "Something went wrong here", "It has been logged. Try again.")
 
@@ -122,4 +136,5 @@ def _handle_faults(app: Starlette, visitors: Visitors) -> None:
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(VendorUnavailable, vendor_unavailable)
     app.add_exception_handler(StoreUnavailable, store_unavailable)
+    app.add_exception_handler(PeerUnavailable, peer_unavailable)
     app.add_exception_handler(Exception, unexpected)

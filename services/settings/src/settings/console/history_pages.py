@@ -16,11 +16,13 @@ from starlette.routing import Route
 
 from settings.console.links import Links
 from settings.console.visitors import Visitors, field, form
-from settings.domain.history import DONE, Entry, Filter, Place
+from settings.domain.history import AGAIN, DONE, Entry, Filter, Place
 from settings.domain.installations import Workspace
 from settings.domain.links import conversation_meant
-from settings.handlers.history import MOST_AT_ONCE, History
+from settings.handlers.history import History
 from settings.handlers.installations import Installations, teammate
+from settings.handlers.retrying import Retrying
+from settings.ports import Asked
 
 _NAMES = ("app", "outcome", "from", "to", "conversation")
 _FAILED = frozenset({Outcome.FAILED})
@@ -50,6 +52,7 @@ class HistoryPages:
     visitors: Visitors
     installations: Installations
     history: History
+    retrying: Retrying
     links: Links
 
     def routes(self) -> list[Route]:
@@ -73,11 +76,12 @@ class HistoryPages:
         after = _place(request.query_params.get("after"))
         installed = await self.installations.apps(visit.workspace.id)
         entries: list[Entry] = []
-        following, again = None, 0
+        following, again = None, None
+        counts = tab == "failures" or search.is_set  # all of it is nobody's wish
         if search.fault is None:
             entries, following = await self.history.page(visit.workspace.id, search.wanted, after)
-            if tab == "failures" or search.is_set:  # all of it is nobody's wish
-                again = await self.history.count_to_try_again(visit.workspace.id, search.wanted)
+            if counts:
+                again = await self.retrying.count(visit.workspace.id, search.wanted)
         return await self.visitors.page(
             visit,
             "history.html",
@@ -88,12 +92,12 @@ class HistoryPages:
             is_first=after is None,
             next_query=search.query(after=_written(following)) if following else None,
             again=again,
-            most=MOST_AT_ONCE,
+            uncounted=counts and again is None and search.fault is None,
             outcomes=list(Outcome),
             sentences=SENTENCES,
             done=DONE,
             links=self.links.of(visit.workspace, installed),
-            asked=_count(request.query_params.get("asked")),
+            asked=_told(request.query_params),
         )
 
     async def again(self, request: Request) -> Response:
@@ -104,10 +108,12 @@ class HistoryPages:
         app = field(fields, "app")
         if conversation is None or app not in APPS:
             raise HTTPException(400)
-        await self.installations.sync_now(
-            visit.workspace.id, conversation, app, teammate(visit.teammate_id)
+        done = await self.retrying.try_again(
+            visit.workspace.id,
+            Filter(app=app, outcomes=AGAIN, conversation_id=conversation),
+            teammate(visit.teammate_id),
         )
-        query = urlencode({"conversation": conversation, "asked": "1"})
+        query = urlencode({"conversation": conversation} | _said(done))
         return RedirectResponse(f"/w/{visit.workspace.id}/history?{query}", 303)
 
     async def again_all(self, request: Request) -> Response:
@@ -122,12 +128,11 @@ class HistoryPages:
         )
         if search.fault is not None or field(fields, "confirm") != "again":
             raise HTTPException(400)
-        count = await self.history.try_again(
+        done = await self.retrying.try_again(
             visit.workspace.id, search.wanted, teammate(visit.teammate_id)
         )
-        return RedirectResponse(
-            f"/w/{visit.workspace.id}/{tab}?{search.query(asked=str(count))}", 303
-        )
+        query = search.query(**_said(done))
+        return RedirectResponse(f"/w/{visit.workspace.id}/{tab}?{query}", 303)
 
 
 def read_search(given: Mapping[str, str], workspace: Workspace, *, failures: bool) -> Search:
@@ -180,5 +185,18 @@ def _place(text: str | None) -> Place | None:
     return Place(decided_at, outcome_id)
 
 
+def _said(done: Asked) -> dict[str, str]:
+    """What the page that follows tells of it."""
+    more = {"more": "1"} if done.after is not None else {}
+    return {"asked": str(done.asked), "open": str(done.already_open)} | more
+
+
+def _told(query: Mapping[str, str]) -> Asked | None:
+    asked = _count(query.get("asked"))
+    if asked is None:
+        return None
+    return Asked(asked, _count(query.get("open")) or 0, query.get("more"))
+
+
 def _count(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 5 else None
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 7 else None

@@ -8,9 +8,11 @@ from common.outcomes import Outcome
 
 WRITTEN = frozenset({Outcome.DELIVERED, Outcome.UPDATED})
 
-# Where trying again can change nothing: the note is there as it should be.
 DONE = WRITTEN | {Outcome.UP_TO_DATE, Outcome.ALREADY_THERE, Outcome.SUPERSEDED}
-AGAIN = frozenset(Outcome) - DONE
+# What may be tried again, if somebody wishes; and what is where nobody says what he means. A
+# superseded request has none of its own: the later one answers for it.
+AGAIN = frozenset(Outcome) - {Outcome.DELIVERED, Outcome.UP_TO_DATE, Outcome.SUPERSEDED}
+UNWRITTEN = frozenset(Outcome) - DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class Filter:
     since: datetime | None = None
     until: datetime | None = None
     conversation_id: str | None = None
+
+    @property
+    def to_try_again(self) -> frozenset[Outcome]:
+        """Of what it finds, the outcomes that are tried again."""
+        return (self.outcomes & AGAIN) if self.outcomes else UNWRITTEN
 
 
 @dataclass(frozen=True, slots=True)

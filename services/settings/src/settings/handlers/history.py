@@ -10,11 +10,10 @@ from zoneinfo import ZoneInfo
 from common import log
 from common.clock import Clock
 from common.health import Loop
-from common.outcomes import Outcome
 from common.peers import PeerUnavailable
 
 from settings.domain.attention import Attention, attention
-from settings.domain.history import AGAIN, AppSummary, Entry, Filter, Place
+from settings.domain.history import AppSummary, Entry, Filter, Place
 from settings.domain.installations import Workspace
 from settings.handlers.installations import Installations
 from settings.ports import (
@@ -30,7 +29,6 @@ _log = log.get(__name__)
 
 _SWEEP_EVERY_S = 600.0
 PAGE = 50
-MOST_AT_ONCE = 500  # of what is tried again by one click
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +95,6 @@ class History:
         last = found[PAGE - 1]
         return found[:PAGE], Place(last.decided_at, last.outcome_id)
 
-    async def count_to_try_again(self, workspace_id: str, wanted: Filter) -> int:
-        """Conversations in the filter whose newest outcome is not yet a note as it should be."""
-        return await self.store.count_to_try_again(workspace_id, wanted, _again(wanted))
-
-    async def try_again(self, workspace_id: str, wanted: Filter, by: str) -> int:
-        """Ask delivery to look at each of them once more; how many those are."""
-        found = await self.store.to_try_again(workspace_id, wanted, _again(wanted), MOST_AT_ONCE)
-        for entry in found:
-            await self.installations.sync_now(workspace_id, entry.conversation_id, entry.app, by)
-        return len(found)
-
     async def standing(self, workspace_id: str, conversation_id: str) -> Standing:
         told_all, due_at, waiting = True, None, []
         try:
@@ -126,10 +113,6 @@ class History:
             return await self.deliveries.preview(workspace_id, conversation_id, app)
         except PeerUnavailable:
             return None
-
-
-def _again(wanted: Filter) -> frozenset[Outcome]:
-    return (wanted.outcomes & AGAIN) if wanted.outcomes else AGAIN
 
 
 def day_began(now: datetime, zone: str) -> datetime:

@@ -50,16 +50,6 @@ class Leaving:
         if connection is not None:
             await self._revoke(workspace_id, app, connection)
 
-    async def forget(self, workspace_id: str, by: str) -> dict[str, int]:
-        """Delete all that is kept of a workspace; how many rows of what."""
-        apps = await self.installations.apps(workspace_id)
-        for installed in apps:
-            await self.uninstall(workspace_id, installed.app, by)
-        return await self.installations.forget(workspace_id, by) | {
-            "connections": len(apps),  # gone with the uninstall
-            "app_users": sum(len(installed.app_users) for installed in apps),
-        }
-
     async def crm_departed(self, crm: str, authorization: str | None, body: bytes) -> None:
         """A CRM's notice that a customer removed our app there.
 

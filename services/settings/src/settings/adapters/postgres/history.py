@@ -37,17 +37,6 @@ SELECT {_COLUMNS} FROM history {_WHERE}
  ORDER BY decided_at DESC, outcome_id DESC LIMIT $9
 """  # noqa: S608 - constants alone
 
-# Of each conversation and app that the filter finds, the newest outcome: what was tried again since
-# is not counted.
-_LATEST = f"""
-SELECT * FROM (
-    SELECT DISTINCT ON (conversation_id, app) {_COLUMNS} FROM history
-     WHERE workspace_id = $1 AND (conversation_id, app) IN
-           (SELECT conversation_id, app FROM history {_WHERE} AND outcome = ANY ($7))
-     ORDER BY conversation_id, app, decided_at DESC, outcome_id DESC) AS newest
- WHERE outcome = ANY ($7)
-"""  # noqa: S608 - constants alone
-
 # Both by an index of their own, however long the history is.
 _SUMMARY = """
 SELECT i.app,
@@ -97,32 +86,6 @@ class PostgresHistory:
             )
         return [_entry(row) for row in rows]
 
-    async def to_try_again(
-        self, workspace_id: str, wanted: Filter, outcomes: frozenset[Outcome], limit: int
-    ) -> list[Entry]:
-        """The conversations in the filter whose newest outcome is one of these, oldest first."""
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                f"{_LATEST} ORDER BY decided_at LIMIT $8",
-                workspace_id,
-                *_arguments(wanted),
-                sorted(outcomes),
-                limit,
-            )
-        return list(map(_entry, rows))
-
-    async def count_to_try_again(
-        self, workspace_id: str, wanted: Filter, outcomes: frozenset[Outcome]
-    ) -> int:
-        async with self._database.connection() as connection:
-            count: int = await connection.fetchval(
-                f"SELECT count(*) FROM ({_LATEST}) AS found",  # noqa: S608 - constants alone
-                workspace_id,
-                *_arguments(wanted),
-                sorted(outcomes),
-            )
-        return count
-
     async def summary(self, workspace_id: str, today: datetime) -> dict[str, AppSummary]:
         """By app; `today` is when the workspace's day began."""
         async with self._database.connection() as connection:
@@ -156,6 +119,28 @@ class PostgresHistory:
                 "DELETE FROM history WHERE outcome_id IN"
                 " (SELECT outcome_id FROM history WHERE decided_at < $1 LIMIT 20000)",
                 at,
+            )
+        return int(status.rpartition(" ")[2])
+
+    async def conversations_of(
+        self, workspace_id: str, apps: Sequence[str], person_id: str
+    ) -> list[str]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                "SELECT DISTINCT conversation_id FROM history"
+                " WHERE workspace_id = $1 AND app = ANY ($2) AND person_id = $3",
+                workspace_id,
+                list(apps),
+                person_id,
+            )
+        return [row["conversation_id"] for row in rows]
+
+    async def forget_conversations(self, workspace_id: str, ids: Sequence[str]) -> int:
+        async with self._database.connection() as connection:
+            status = await connection.execute(
+                "DELETE FROM history WHERE workspace_id = $1 AND conversation_id = ANY ($2)",
+                workspace_id,
+                list(ids),
             )
         return int(status.rpartition(" ")[2])
 

@@ -272,6 +272,13 @@ class PostgresInstallations:
                 ),
             )
 
+    async def note_asked(
+        self, workspace_id: str, app: str | None, action: str, change: Change, **detail: Any
+    ) -> None:
+        async with self._database.transaction() as connection:
+            await _workspace_of(connection, workspace_id)
+            await audit(connection, change, action, workspace_id, app, **detail)
+
 
 async def add_app_users(
     connection: "Connection", workspace_id: str, app: str, users: Sequence[AppUser]

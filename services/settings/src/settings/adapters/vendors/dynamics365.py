@@ -12,7 +12,7 @@ There is no call that revokes one application's tokens: an admin takes the conse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from common.config import CommaSeparated
@@ -24,6 +24,7 @@ from settings.domain.tokens import Tokens
 from settings.ports import CrmGrant, SeveralAccounts, VendorUnavailable
 
 _API = "/api/data/v9.2"
+_LEAD: Final = "lead."  # before the guid, in the ids that delivery reports
 _INSTANCES = "/api/discovery/v2.0/Instances?$select=Url"
 
 
@@ -97,6 +98,11 @@ class Dynamics365(Vendor):
             user_id=_guid(me.get("UserId")),
             api_base=api_base,
         )
+
+    def person_url(self, api_base: str, account_id: str, person_id: str) -> str | None:
+        table = "lead" if person_id.startswith(_LEAD) else "contact"
+        record = quote(person_id.removeprefix(_LEAD))
+        return f"{api_base}/main.aspx?pagetype=entityrecord&etn={table}&id={record}"
 
     async def refresh(self, refresh_token: str, api_base: str) -> Tokens:
         asked_at = self.client.clock.now()

@@ -8,6 +8,7 @@ there is a global one, and notes are written by the id that the user has in the 
 """
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import ClassVar, Final
 from urllib.parse import urlencode
@@ -49,6 +50,10 @@ class KeapVariables(VendorVariables):
         return self.keap_client_id, self.keap_client_secret.get_secret_value()
 
 
+# Pages lie below the account's short name; that our account's id is that name is unconfirmed.
+_APP_NAME: Final = re.compile(r"[a-z]{1,5}[0-9]{2,6}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Keap(Vendor):
     accounts_url: str
@@ -86,6 +91,12 @@ class Keap(Vendor):
             user_id=await self._user(me, tokens.access_token),
             api_base=self.api_url,
         )
+
+    def person_url(self, api_base: str, account_id: str, person_id: str) -> str | None:
+        if not _APP_NAME.fullmatch(account_id):
+            return None
+        page = f"https://{account_id}.infusionsoft.com/Contact/manageContact.jsp"
+        return f"{page}?{urlencode({'view': 'edit', 'ID': person_id})}"
 
     async def refresh(self, refresh_token: str, api_base: str) -> Tokens:
         asked_at = self.client.clock.now()

@@ -8,7 +8,7 @@ sends `context` and `scope` of the callback along with the code: unconfirmed tha
 
 from dataclasses import dataclass
 from typing import ClassVar, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from pydantic import Field, SecretStr
 
@@ -43,6 +43,9 @@ class SalesloftVariables(VendorVariables):
         return self.salesloft_client_id, secret.get_secret_value()
 
 
+_PAGES: Final = "https://app.salesloft.com/app/people"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Salesloft(Vendor):
     accounts_url: str
@@ -66,6 +69,9 @@ class Salesloft(Vendor):
         me = (await self._get(f"{self.api_url}/v2/me.json", tokens.access_token)).get("data")
         team, user = _ids(me)
         return CrmGrant(tokens=tokens, account_id=team, user_id=user, api_base=self.api_url)
+
+    def person_url(self, api_base: str, account_id: str, person_id: str) -> str | None:
+        return f"{_PAGES}/{quote(person_id)}"
 
     async def refresh(self, refresh_token: str, api_base: str) -> Tokens:
         asked_at = self.client.clock.now()

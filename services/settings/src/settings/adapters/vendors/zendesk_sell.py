@@ -9,7 +9,7 @@ back is kept. PKCE is not documented. The product ends on 2027-08-31.
 import base64
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from common.catalog import APPS
 from pydantic import Field, SecretStr
@@ -34,6 +34,10 @@ class ZendeskSellVariables(VendorVariables):
         if not self.zendesk_sell_client_id or not secret:
             return None
         return self.zendesk_sell_client_id, secret.get_secret_value()
+
+
+_PAGES: Final = "https://app.futuresimple.com"  # unconfirmed; where Sell's own links lead
+_LEAD: Final = "lead."  # before the number, in the ids that delivery reports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -64,14 +68,28 @@ class ZendeskSell(Vendor):
             api_base=self.url,
         )
 
+    def person_url(self, api_base: str, account_id: str, person_id: str) -> str | None:
+        is_lead = person_id.startswith(_LEAD)
+        page = "leads" if is_lead else "crm/contacts"
+        return f"{_PAGES}/{page}/{quote(person_id.removeprefix(_LEAD))}"
+
+    async def revoke(self, refresh_token: str) -> None:
+        """That it ends the access tokens of the pair too is unconfirmed; they live an hour."""
+        form = {"token": bearer_token(refresh_token), "token_type_hint": "refresh_token"}
+        await self._tell(f"{self.url}/oauth2/revoke", form, {"Authorization": self._basic})
+
     async def refresh(self, refresh_token: str, api_base: str) -> Tokens:
         asked_at = self.client.clock.now()
         form = {"grant_type": "refresh_token", "refresh_token": bearer_token(refresh_token)}
         return self._tokens(await self._token(form), asked_at, refresh_token)
 
+    @property
+    def _basic(self) -> str:
+        pair = f"{self.client.id}:{self.client.secret}".encode()
+        return f"Basic {base64.b64encode(pair).decode()}"
+
     async def _token(self, form: dict[str, str]) -> dict[str, Any]:
-        basic = base64.b64encode(f"{self.client.id}:{self.client.secret}".encode()).decode()
-        headers = {"Authorization": f"Basic {basic}"}
+        headers = {"Authorization": self._basic}
         return dict(await self._form(f"{self.url}/oauth2/token", form, headers))
 
     async def _id_of(self, table: str, access_token: str) -> str:
