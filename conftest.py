@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-pytest_plugins = ["devstack.pytest_plugin"]
+pytest_plugins = ["devstack.pytest_plugin", "devstack.browser_plugin"]
 
 SIZES = ("quick", "faults", "long")
 

@@ -11,14 +11,15 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
 from common import topics
-from common.catalog import APPS
+from common.catalog import APPS, ActionKind
 from demo import canary
 from demo.environment import local
-from demo.install import Installer
+from demo.install import Installer, intercom_app
 from demo.product import SERVICES, Product
 from demo.scenario import InstalledApp, Workspace
 from simulators.client import SimulatorControl
 from simulators.crms import CRMS as SIMULATED
+from simulators.inbox_card import InboxCard
 
 TEAMMATE = "5001"
 WITHIN_S = 90.0
@@ -31,6 +32,10 @@ WORDS = {
     "phone": "6605557391",
     "teammate": "Okapiro7391",
     "teammate's address": "okapi7391@agents.example",
+    "typed name": "Quagganella7391",
+    "typed address": "kookaburra7391@forms.example",
+    "typed title": "tarsier7391title",
+    "typed text": "pademelon7391text",
 }
 
 
@@ -62,8 +67,7 @@ class Rig:
         self.api = httpx.Client(base_url=local(product.ports.delivery), timeout=10, trust_env=False)
 
     def install(self) -> None:
-        ingest = f"{local(self.product.ports.ingest)}/webhooks/intercom"
-        self.control.set_intercom_app(webhook_url=ingest)
+        self.control.set_intercom_app(**intercom_app(local(self.product.ports.ingest)))
         installer = Installer(self.product.system)
         for number, app in enumerate(APPS):
             workspace, account = f"wk{number}", self.accounts[app]
@@ -82,7 +86,8 @@ class Rig:
                         "name": WORDS["name"],
                         "email": WORDS["address"],
                         "phone": f"+43{WORDS['phone']}",
-                    }
+                    },
+                    {"id": _stranger(number), "role": "lead", "name": WORDS["name"]},
                 ],
             )
             self.control.create_account(
@@ -103,12 +108,14 @@ class Rig:
         installed = int(time.time())
         self.until(lambda: int(time.time()) > installed)
 
-    def say(self, app: str, text: str = WORDS["text"]) -> None:
+    def say(self, app: str, text: str = WORDS["text"], *, stranger: bool = False) -> str:
+        """A conversation of the customer whom the CRM knows, or of one without an address."""
         number = list(APPS).index(app)
+        contact = _stranger(number) if stranger else f"{number:024}"
         posted = self.control.create_conversation(
             f"wk{number}",
-            contacts=[f"{number:024}"],
-            author={"type": "user", "id": f"{number:024}"},
+            contacts=[contact],
+            author={"type": "lead" if stranger else "user", "id": contact},
             body=f"<p>{text} {text}</p>",
             subject=WORDS["subject"],
             source_type="email",
@@ -116,6 +123,24 @@ class Rig:
             admin_assignee_id=TEAMMATE,
         )
         self.talks[app].append(posted["conversation"])
+        return str(posted["conversation"])
+
+    def card(self, app: str, talk: str) -> InboxCard:
+        """The inbox card of a conversation."""
+        workspace = f"wk{list(APPS).index(app)}"
+        return InboxCard(lambda pressed: self.control.canvas(workspace, talk, TEAMMATE, pressed))
+
+    def type_into(self, app: str, kind: ActionKind, talk: str) -> tuple[InboxCard, str]:
+        """Open the form and fill it with the words that must lie nowhere; the button to press."""
+        card = self.card(app, talk)
+        card.press(f"open:{app}:{kind}")
+        card.fill(
+            name=WORDS["typed name"],
+            email=WORDS["typed address"],
+            title=WORDS["typed title"],
+            text=WORDS["typed text"],
+        )
+        return card, f"do:{app}:{kind}"
 
     def reply(self, app: str) -> None:
         number = list(APPS).index(app)
@@ -209,7 +234,11 @@ class Rig:
         return places
 
 
-@pytest.fixture(scope="module")
+def _stranger(number: int) -> str:
+    return f"f{number:023}"
+
+
+@pytest.fixture(scope="package")
 async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
     product = PlantedProduct(tmp_path_factory.mktemp("no-text"), quiet_period_s=1)
     shutil.copy(Path(__file__).with_name("planted.py"), product.folder / "planted.py")

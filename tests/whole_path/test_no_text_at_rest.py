@@ -3,13 +3,15 @@ die with it in memory, records are poisoned, and no word of it lies anywhere aft
 """
 
 import asyncio
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 from common import topics
-from common.catalog import APPS
+from common.catalog import APPS, ActionKind
 from demo import canary
 from demo.environment import local
 
@@ -19,6 +21,8 @@ LEAKED = "numbat7391"
 POISON = "pangolin7391"
 # Whatever a vendor may refuse with; 429 is left out, since it only makes everybody wait.
 STATUSES = (400, 403, 404, 409, 422, 500, 400, 422)
+NEW = (ActionKind.PERSON, ActionKind.LEAD)
+ON_A_PERSON = (ActionKind.DEAL, ActionKind.TASK, ActionKind.NOTE)
 CALLS = r"^(?!.*(oauth|token))"
 
 
@@ -80,6 +84,50 @@ def killed_with_the_text_in_memory(rig: Any) -> None:
     rig.control.clear_faults()
 
 
+def typed_into_forms(rig: Any, apps: Sequence[str]) -> None:
+    """Refused with an echo, given up half-way, killed in the act, and done in the end."""
+    known = {app: rig.say(app) for app in apps}
+    unknown = {app: rig.say(app, stranger=True) for app in apps}
+    rig.until(rig.ended)
+    typed = [
+        rig.type_into(app, kind, talks[app])
+        for app in apps
+        for kinds, talks in ((ON_A_PERSON, known), (NEW, unknown))
+        for kind in kinds
+        if kind in APPS[app].actions
+    ]
+    for app in apps:
+        for status in (400, 500):
+            rig.control.add_fault(
+                APPS[app].crm,
+                "echo",
+                account=rig.accounts[app],
+                path=CALLS,
+                status=status,
+                times=len(typed),
+            )
+    for card, button in typed:
+        card.press(button)
+        card.press(button)
+    rig.control.clear_faults()
+    app = apps[0]
+    rig.control.add_fault(APPS[app].crm, "slow", path="/notes$", method="POST", ms=1500)
+    card, button = rig.type_into(app, ActionKind.NOTE, known[app])
+    assert "still at it" in card.press(button)
+    rig.product.kill("delivery")
+    rig.product.kill("ingest")
+    rig.deliver_as(None)
+    rig.product.restart("ingest")
+    rig.product.wait_ready("ingest")
+    rig.control.clear_faults()
+    for typed_card, its_button in [*typed, (card, button)]:
+        typed_card.press_until_done(its_button, 90)
+    rig.until(rig.ended)
+    for app in apps:
+        kept = json.dumps(rig.control.account(APPS[app].crm, rig.accounts[app]))
+        assert rig.words["typed text"] in kept  # where it belongs
+
+
 def crashes_with_the_text_in_its_errors(rig: Any) -> None:
     rig.deliver_as("crash")
     for app in list(APPS)[:2]:
@@ -127,9 +175,11 @@ async def poisoned(rig: Any) -> None:
                 assert answer.status_code == 401
 
 
-async def test_no_word_is_left_anywhere_whatever_fails(rig: Any) -> None:
+async def test_no_word_is_left_anywhere_whatever_fails(rig: Any, size: str) -> None:
     await asyncio.to_thread(everything_fails, rig)
     await asyncio.to_thread(killed_with_the_text_in_memory, rig)
+    acting = list(APPS)[:2] if size == "quick" else list(APPS)
+    await asyncio.to_thread(typed_into_forms, rig, acting)
     await asyncio.to_thread(crashes_with_the_text_in_its_errors, rig)
     secrets = [
         "intercom-secret",

@@ -52,6 +52,8 @@ class Received:
 class Endpoint:
     """Answers with `statuses` one by one, then 200; not at all while `answers` is unset."""
 
+    body: bytes = b""  # of each answer
+
     url: str = ""
     received: list[Received] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
@@ -72,8 +74,9 @@ def endpoint() -> Iterator[Endpoint]:
             seen.received.append(Received({k.lower(): v for k, v in self.headers.items()}, raw))
             seen.answers.wait(10)
             self.send_response(seen.statuses.pop(0) if seen.statuses else 200)
-            self.send_header("content-length", "0")
+            self.send_header("content-length", str(len(seen.body)))
             self.end_headers()
+            self.wfile.write(seen.body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass

@@ -1,7 +1,6 @@
 """The console at an address of its own, and a real browser to look at it with."""
 
 import asyncio
-import os
 import shutil
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from common.clock import SystemClock
 from common.config import KafkaConfig
 from common.events import DeliveryOutcome
 from devstack.ports import free_port
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Page
 from simulators.testing import RunningSimulators
 
 if (_HARNESS := str(Path(__file__).parents[1] / "harness")) not in sys.path:
@@ -27,17 +26,6 @@ if (_HARNESS := str(Path(__file__).parents[1] / "harness")) not in sys.path:
 
 from standing_in.ledger import TOKEN, Answer, Ledger, run_ledger
 
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE_MS = 10_000
 AXE = "axe-core@4.14.1"
 
 
@@ -66,46 +54,6 @@ async def site(launcher: Any, migrated: None, simulators: RunningSimulators, led
     )
     await replica.until_ready()
     return replica
-
-
-@pytest.fixture(scope="session")
-async def chromium() -> AsyncIterator[Browser]:
-    found = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
-    if found is None:
-        pytest.skip(f"no browser: none of {', '.join(CHROMIUM_NAMES)} is installed")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=found, args=CHROMIUM_FLAGS)
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
-    """A browser nobody has used yet."""
-    context = await chromium.new_context(
-        viewport={"width": 1200, "height": 860}, reduced_motion="reduce"
-    )
-    context.set_default_timeout(PATIENCE_MS)
-    yield context
-    await context.close()
-
-
-@pytest.fixture
-async def tab(context: BrowserContext) -> AsyncIterator[Page]:
-    """A page; whatever it logs as an error, a refused script or style too, fails the test."""
-    page = await context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on(
-        "console",
-        lambda message: (
-            errors.append(message.text)
-            if message.type == "error" and "Failed to load resource" not in message.text
-            else None
-        ),
-    )
-    yield page
-    assert errors == []
 
 
 @dataclass(frozen=True)
@@ -226,30 +174,6 @@ def choose() -> Callable[..., Awaitable[None]]:
         await box.get_by_role("button").click()
 
     return choose
-
-
-@pytest.fixture
-def shot() -> Callable[..., Awaitable[None]]:
-    """Keep pictures of a page, light, dark and at phone width, where LULL_SCREENSHOTS says."""
-    folder = os.environ.get("LULL_SCREENSHOTS")
-
-    async def shot(tab: Page, name: str) -> None:
-        if not folder:
-            return
-        usual = tab.viewport_size
-        assert usual is not None
-        for look, scheme, width in (
-            ("light", "light", usual["width"]),
-            ("dark", "dark", usual["width"]),
-            ("phone", "light", 375),
-        ):
-            await tab.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-            await tab.set_viewport_size({"width": width, "height": usual["height"]})
-            await tab.screenshot(path=Path(folder) / f"{name}-{look}.png", full_page=True)
-        await tab.emulate_media(color_scheme="light")
-        await tab.set_viewport_size(usual)
-
-    return shot
 
 
 class Reporter:

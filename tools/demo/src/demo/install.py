@@ -18,9 +18,18 @@ def contact_id(conversation: Conversation) -> str:
     return conversation.slug.encode().hex()[:24].ljust(24, "0")
 
 
-def build_world(scenario: Scenario, simulators: httpx.Client, webhook_url: str) -> None:
+def intercom_app(ingest: str) -> dict[str, str]:
+    """What is entered in Intercom's Developer Hub."""
+    return {
+        "webhook_url": f"{ingest}/webhooks/intercom",
+        "canvas_initialize_url": f"{ingest}/canvas/initialize",
+        "canvas_submit_url": f"{ingest}/canvas/submit",
+    }
+
+
+def build_world(scenario: Scenario, simulators: httpx.Client, ingest: str) -> None:
     """Fill the simulators: workspaces with teammates and customers, CRM accounts with persons."""
-    _ok(simulators.put("intercom/app", json={"webhook_url": webhook_url}))
+    _ok(simulators.put("intercom/app", json=intercom_app(ingest)))
     for workspace in scenario.workspaces:
         customers = [one for one in scenario.conversations if one.workspace == workspace.id]
         _ok(

@@ -7,9 +7,10 @@ from typing import Any
 
 import httpx
 from common.catalog import APPS
+from simulators.inbox_card import InboxCard, NotShown
 
 from demo.install import contact_id
-from demo.scenario import Action, Conversation, Scenario, Step
+from demo.scenario import Action, Conversation, Press, Scenario, Step
 
 ANSWERED_WITHIN_S = 60.0
 
@@ -51,6 +52,8 @@ class Play:
     def _do(self, conversation: Conversation, step: Step) -> None:
         if step.action is not None:
             self._act(conversation, step.by, step.action)
+        elif step.press is not None:
+            self._press(conversation, step.by, step.press)
         elif conversation.name in self.ids:
             self._say_more(conversation, step)
         else:
@@ -96,7 +99,7 @@ class Play:
             self._post("intercom/release", {"newest_first": True})
 
     def _act(self, conversation: Conversation, actor: str, action: Action) -> None:
-        """What our inbox app does after it has created something in the CRM."""
+        """What another front end does after it has created something in the CRM."""
         account = next(
             app.account
             for app in self.scenario.workspace(conversation.workspace).apps
@@ -117,6 +120,25 @@ class Play:
             },
         )
         answer.raise_for_status()
+        self.actions += 1
+
+    def _press(self, conversation: Conversation, teammate: str, press: Press) -> None:
+        """In the inbox, as Intercom shows and sends it; again while something is away or slow."""
+        place = f"intercom/conversations/{conversation.workspace}/{self.ids[conversation.name]}"
+
+        def ask(pressed: dict[str, Any] | None) -> dict[str, Any]:
+            return self._post(f"{place}/canvas", {"admin": teammate, "pressed": pressed})
+
+        until = time.monotonic() + ANSWERED_WITHIN_S
+        while time.monotonic() < until:
+            try:
+                card = InboxCard(ask)
+                card.press(f"open:{press.app}:{press.kind}")
+                break
+            except NotShown:
+                time.sleep(0.1)
+        card.fill(title=press.says, text=press.says)
+        card.press_until_done(f"do:{press.app}:{press.kind}", ANSWERED_WITHIN_S)
         self.actions += 1
 
     def _wait_for_outcomes(self, conversation: Conversation, count: int) -> None:

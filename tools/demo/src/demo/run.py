@@ -71,7 +71,7 @@ class Demo:
                 time.sleep(ROUND_PAUSE_S)
             play.late_steps()
             self.say(
-                f"{play.messages} messages and {play.actions} action played; now it is quiet: "
+                f"{play.messages} messages and {play.actions} actions played; now it is quiet: "
                 f"notes appear after {self.system.quiet_period_s:g} s"
             )
             judged = self._wait(play, outcomes, simulators, while_waiting, by_outcomes, deadline_s)
@@ -86,8 +86,7 @@ class Demo:
 
     def _install(self, simulators: httpx.Client, play: Play | None) -> None:
         simulators.patch("knobs", json={"webhook_retry_s": self.webhook_retry_s}).raise_for_status()
-        webhook_url = f"{self.system.ingest}/webhooks/intercom"
-        build_world(self.scenario, simulators, webhook_url)
+        build_world(self.scenario, simulators, self.system.ingest)
         installer = Installer(self.system)
         try:
             for workspace in self.scenario.installed_in_order():

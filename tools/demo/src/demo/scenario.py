@@ -43,6 +43,14 @@ class Action(_Part):
     kind: str
 
 
+class Press(_Part):
+    """A form of the inbox card, filled and sent."""
+
+    app: str
+    kind: str
+    says: str
+
+
 class Step(_Part):
     by: str  # "customer", "bot", "campaign" or a teammate's id
     say: str | None = None
@@ -53,11 +61,12 @@ class Step(_Part):
     release: bool = False
     after_outcomes: int = 0
     action: Action | None = None
+    press: Press | None = None
 
     @model_validator(mode="after")
     def _says_or_acts(self) -> "Step":
-        if (self.say is None) == (self.action is None):
-            raise ValueError("a step either says something or is an action")
+        if [self.say, self.action, self.press].count(None) != 2:
+            raise ValueError("a step says something, is an action or presses the inbox card")
         return self
 
 

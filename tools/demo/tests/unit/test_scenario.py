@@ -42,7 +42,7 @@ def test_customers_are_told_apart_by_their_ids(scenario: Scenario) -> None:
 
 
 def test_a_step_that_neither_says_nor_does_anything_is_refused() -> None:
-    with pytest.raises(ValidationError, match="either says something or is an action"):
+    with pytest.raises(ValidationError, match="says something, is an action or presses"):
         Step(by="customer")
 
 

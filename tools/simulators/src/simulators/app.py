@@ -18,6 +18,7 @@ from simulators.control.process import ProcessControl
 from simulators.crms import CRMS
 from simulators.gate import Gate
 from simulators.intercom.api import Intercom
+from simulators.intercom.canvas import CanvasKit
 from simulators.intercom.stage import Stage
 from simulators.intercom.webhooks import Webhooks
 from simulators.pages.routes import Pages
@@ -29,9 +30,10 @@ def create_app(config: SimulatorsConfig) -> Starlette:
     world = World(config, CRMS.values())
     webhooks = Webhooks(world)
     stage = Stage(world, webhooks)
+    canvas_kit = CanvasKit(world)
     control = [
         *ProcessControl(world, webhooks).routes(),
-        *IntercomControl(world, webhooks, stage).routes(),
+        *IntercomControl(world, webhooks, stage, canvas_kit).routes(),
         *CrmControl(world).routes(),
     ]
     vendors = [Intercom(world), *(crm.vendor(world) for crm in CRMS.values())]
@@ -40,13 +42,14 @@ def create_app(config: SimulatorsConfig) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         await webhooks.close()
+        await canvas_kit.close()
 
     return Starlette(
         routes=[
             Mount("/_control", routes=control),
             *Pages.of_vendors(),
             *(Mount(f"/{vendor.name}", app=Gate(world, vendor)) for vendor in vendors),
-            *Pages(world, webhooks, stage).routes(),
+            *Pages(world, webhooks, stage, canvas_kit).routes(),
         ],
         lifespan=lifespan,
     )

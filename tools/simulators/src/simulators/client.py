@@ -244,6 +244,24 @@ class SimulatorControl:
     def conversation(self, workspace: str, conversation: str) -> Json:
         return self.call("GET", f"/intercom/conversations/{workspace}/{conversation}")
 
+    def canvas(
+        self, workspace: str, conversation: str, admin: str, pressed: Json | None = None
+    ) -> Json:
+        """Open the inbox card as a teammate, or press one of its buttons: signed as by Intercom.
+
+        Args:
+            workspace: the conversation's.
+            conversation: the one that is open.
+            admin: the teammate.
+            pressed: `component_id`, `input_values` and `current_canvas`; None opens the card.
+
+        Returns:
+            `status` (0: no answer), `ms`, `canvas`, and `faults`: what Intercom would not show.
+
+        """
+        path = f"/intercom/conversations/{workspace}/{conversation}/canvas"
+        return self.call("POST", path, {"admin": admin, "pressed": pressed})
+
     def conversations(self, workspace: str | None = None) -> list[Json]:
         answer = self.call("GET", "/intercom/conversations", workspace=workspace)
         return list(answer["conversations"])

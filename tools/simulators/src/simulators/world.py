@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import httpx
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -138,6 +139,14 @@ class World:
         contract = self._contracts.get("intercom")
         if contract is not None:
             self._note("intercom", "WEBHOOK", topic, 0, contract.check_webhook(topic, body))
+
+    def check_canvas(self, name: str, body: bytes, status: int, faults: list[str]) -> None:
+        """Of a Canvas Kit request: what it breaks, and what Intercom would not show."""
+        contract = self._contracts.get("intercom")
+        if contract is not None:
+            broken = contract.check_webhook(f"canvas-kit-inbox-{name}", body)
+            shown = faults if status == httpx.codes.OK else []
+            self._note("intercom", "CANVAS", name, status, [*broken, *shown])
 
     def _note(self, vendor: str, method: str, path: str, status: int, messages: list[str]) -> None:
         room = KEPT_VIOLATIONS - len(self.violations)

@@ -8,6 +8,7 @@ from simulators.control.endpoint import ControlError, missing, read, route
 from simulators.http import Json
 from simulators.intercom import wire
 from simulators.intercom.api import view_of
+from simulators.intercom.canvas import CanvasKit
 from simulators.intercom.stage import Sending, Stage
 from simulators.intercom.store import Admin, Contact, Conversation, Team, Workspace
 from simulators.intercom.webhooks import Notification, Webhooks
@@ -18,8 +19,11 @@ CONVERSATION = "/intercom/conversations/{ws}/{id}"
 
 
 class IntercomControl:
-    def __init__(self, world: World, webhooks: Webhooks, stage: Stage) -> None:
+    def __init__(
+        self, world: World, webhooks: Webhooks, stage: Stage, canvas_kit: CanvasKit
+    ) -> None:
         self._world = world
+        self._canvas_kit = canvas_kit
         self._webhooks = webhooks
         self._stage = stage
 
@@ -41,6 +45,7 @@ class IntercomControl:
             route("POST", "/intercom/conversations", self.create_conversation),
             route("GET", CONVERSATION, self.conversation),
             route("DELETE", CONVERSATION, self.delete_conversation),
+            route("POST", CONVERSATION + "/canvas", self.canvas),
             route("POST", CONVERSATION + "/parts", self.add_part),
             route("POST", CONVERSATION + "/parts/{part}/redact", self.redact),
             route("GET", "/intercom/notifications", self.notifications),
@@ -55,6 +60,8 @@ class IntercomControl:
             "client_id": store.client_id,
             "client_secret": store.client_secret,
             "webhook_url": store.webhook_url,
+            "canvas_initialize_url": store.canvas_initialize_url,
+            "canvas_submit_url": store.canvas_submit_url,
             "redirect_uri": store.redirect_uri,
             "topics": store.topics,
             "subscription_active": store.subscription_active,
@@ -197,6 +204,17 @@ class IntercomControl:
         workspace, conversation = self._conversation(request)
         notify = request.query_params.get("notify", "true") == "true"
         return await self._stage.delete(workspace, conversation, Sending(notify=notify))
+
+    async def canvas(self, request: Request) -> object:
+        """Open the inbox card as a teammate, or press one of its buttons."""
+        workspace, conversation = self._conversation(request)
+        given = await read(request, requests.CanvasAsked)
+        if given.admin not in workspace.admins:
+            raise missing("admin", given.admin)
+        pressed = None if given.pressed is None else given.pressed.model_dump()
+        return await self._canvas_kit.ask(
+            workspace, conversation, given.admin, pressed, given.contact
+        )
 
     async def notifications(self, request: Request) -> object:
         query = request.query_params

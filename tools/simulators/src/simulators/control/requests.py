@@ -20,8 +20,22 @@ class IntercomApp(_Given):
     client_id: str | None = None
     client_secret: str | None = None
     webhook_url: str | None = None
+    canvas_initialize_url: str | None = None
+    canvas_submit_url: str | None = None
     redirect_uri: str | None = None
     topics: list[str] | None = None
+
+
+class CanvasPress(_Given):
+    component_id: str
+    input_values: dict[str, Any] = {}
+    current_canvas: dict[str, Any]
+
+
+class CanvasAsked(_Given):
+    admin: str = Digits
+    contact: str | None = None
+    pressed: CanvasPress | None = None
 
 
 class NewAdmin(_Given):

@@ -137,6 +137,8 @@ class IntercomStore:
     client_secret: str
     tokens: TokenServer
     webhook_url: str | None = None
+    canvas_initialize_url: str | None = None
+    canvas_submit_url: str | None = None
     redirect_uri: str | None = None
     topics: list[str] | None = None
     subscription_active: bool = True

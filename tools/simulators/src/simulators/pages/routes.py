@@ -6,13 +6,14 @@ from urllib.parse import parse_qsl, urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from simulators.crm import CrmAccount
 from simulators.crms import CRMS
 from simulators.http import Json
+from simulators.intercom.canvas import CanvasKit
 from simulators.intercom.stage import Sending, Stage
 from simulators.intercom.store import Contact, Conversation, Workspace
 from simulators.intercom.webhooks import Webhooks
@@ -26,8 +27,11 @@ CALLS_SHOWN, PERSONS_SHOWN, CONVERSATIONS_SHOWN = 25, 100, 200
 
 
 class Pages:
-    def __init__(self, world: World, webhooks: Webhooks, stage: Stage) -> None:
+    def __init__(
+        self, world: World, webhooks: Webhooks, stage: Stage, canvas_kit: CanvasKit
+    ) -> None:
         self._world = world
+        self._canvas_kit = canvas_kit
         self._webhooks = webhooks
         self._stage = stage
 
@@ -40,6 +44,7 @@ class Pages:
             Route("/inbox/{ws}", self.start, methods=["POST"]),
             Route("/inbox/{ws}/{id}", self.conversation),
             Route("/inbox/{ws}/{id}", self.act, methods=["POST"]),
+            Route("/inbox/{ws}/{id}/canvas", self.canvas, methods=["POST"]),
             Mount("/static", app=StaticFiles(directory=STATIC)),
         ]
 
@@ -136,6 +141,7 @@ class Pages:
             writes_as=request.query_params.get("as", AS_CUSTOMER),
             assignee=workspace.admins.get(conversation.admin_assignee_id or ""),
             team=workspace.teams.get(conversation.team_assignee_id or ""),
+            has_card=self._world.intercom.canvas_initialize_url is not None,
             told=[n.view() for n in told if n.workspace == workspace.id][-12:],
         )
 
@@ -149,6 +155,18 @@ class Pages:
         await self._stage.say(workspace, conversation, part, Sending())
         query = urlencode({"as": form.get("as", AS_CUSTOMER)})
         return _see_other(f"/inbox/{workspace.id}/{conversation.id}?{query}")
+
+    async def canvas(self, request: Request) -> Response:
+        """The inbox card asks, for whoever looks at it: see `canvas.js`."""
+        workspace, conversation = self._conversation(request)
+        given = await request.json()
+        if given.get("admin") not in workspace.admins:
+            raise HTTPException(400, "A teammate is needed")
+        return JSONResponse(
+            await self._canvas_kit.ask(
+                workspace, conversation, given["admin"], given.get("pressed")
+            )
+        )
 
     def _account(self, request: Request) -> CrmAccount:
         store = self._world.crms.get(request.path_params["crm"])
