@@ -25,13 +25,14 @@ def main(folder: Path) -> None:
             "lull_settings_operator_token",
             "lull_delivery_operator_token",
             "lull_delivery_actions_token",
-            "lull_ingest_action_tokens",
+            "ingest_action_token",
         )
     }
     _kept(folder / "lull_settings_token_keys", f"k1:{base64.b64encode(os.urandom(32)).decode()}")
     token = made["delivery_settings_token"]
     _kept(folder / "lull_settings_caller_tokens", f"delivery:{token}")
     _kept(folder / "lull_delivery_settings_token", token)
+    _kept(folder / "lull_ingest_action_tokens", f"hubspot:{made['ingest_action_token']}")
     for name in ("lull_delivery_preview_token", "lull_settings_delivery_token"):
         _kept(folder / name, made["delivery_preview_token"])
     for service in ("settings", "delivery"):

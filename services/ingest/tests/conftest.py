@@ -21,6 +21,7 @@ from common.peers import PeerUnavailable
 from devstack.service import ServiceProcess
 from ingest.api import new_api
 from ingest.config import IngestConfig
+from ingest.domain.action import Action
 from ingest.domain.action_card import Asked
 from ingest.domain.canvas_request import Looking
 from ingest.domain.standing import AppStanding, End, Ends
@@ -46,6 +47,17 @@ class MemoryLog:
         if self.down:
             raise Unavailable
         self.appended.append((event, event_id))
+
+
+@dataclass(slots=True)
+class MemoryTold:
+    noted: dict[str, Action] = field(default_factory=dict)
+    down: bool = False
+
+    async def is_new_or_same(self, action: Action) -> bool:
+        if self.down:
+            raise Unavailable
+        return self.noted.setdefault(action.action_id, action) == action
 
 
 @dataclass(slots=True)
@@ -132,8 +144,18 @@ def memory_log() -> MemoryLog:
 
 
 @pytest.fixture
-def ingest(memory_log: MemoryLog) -> Ingest:
-    return Ingest(memory_log, (SECRET, OLD_SECRET), (b"another-token", TOKEN.encode()))
+def memory_told() -> MemoryTold:
+    return MemoryTold()
+
+
+@pytest.fixture
+def ingest(memory_log: MemoryLog, memory_told: MemoryTold) -> Ingest:
+    return Ingest(
+        memory_log,
+        (SECRET, OLD_SECRET),
+        {b"the-token-of-keap": "keap", TOKEN.encode(): "hubspot"},
+        memory_told,
+    )
 
 
 @pytest.fixture
@@ -205,7 +227,7 @@ def run_ingest(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
             "LULL_INGEST_PORT": "0",
             "LULL_INGEST_HEALTH_PORT": "0",
             "LULL_INTERCOM_CLIENT_SECRETS": f"{SECRET.decode()},{OLD_SECRET.decode()}",
-            "LULL_INGEST_ACTION_TOKENS": TOKEN,
+            "LULL_INGEST_ACTION_TOKENS": f"hubspot:{TOKEN}",
             **variables,
         }
         process = ServiceProcess([sys.executable, "-m", "ingest"], environment, log_file)

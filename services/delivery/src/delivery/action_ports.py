@@ -85,6 +85,10 @@ class ActionStore(Protocol):
         """
         ...
 
+    async def told(self, key: ActionKey, told: Wanted, actor_id: str) -> bool:
+        """Note an action that another front end did itself; whether it is the one noted before."""
+        ...
+
     async def forget(self, after: timedelta) -> int:
         """Delete what was last pressed longer ago than this, as far as one go reaches."""
         ...

@@ -76,8 +76,19 @@ class ActionAsked(_Asked):
     wait_ms: WaitMs = 700
 
 
+class ActionTold(_Asked):
+    """One that another front end has done itself: noted, so that a repeat can be compared."""
+
+    action_id: ActionId
+    app: str
+    kind: str = Field(pattern=r"^[a-z_]{1,40}$")
+    person: CrmId | None = None  # opaque here
+
+
 def inbox_routes(cards: Cards, actions: Actions, token: SecretStr | None) -> list[Route]:
-    """`POST /v1/cards`, `POST /v1/actions` and `GET /v1/actions/{workspace}/{conversation}/{id}`.
+    """`POST /v1/cards`, `POST /v1/actions`, `GET /v1/actions/{workspace}/{conversation}/{id}`.
+
+    And `POST /v1/actions/told`, the memory of actions that other front ends tell ingest of.
 
     Args:
         cards: what is shown.
@@ -109,6 +120,14 @@ def inbox_routes(cards: Cards, actions: Actions, token: SecretStr | None) -> lis
         pressed = Pressed(key, wanted, asked.actor_id, what)
         return _answer(await actions.press(pressed, timedelta(milliseconds=asked.wait_ms)))
 
+    async def told(request: Request) -> Response:
+        asked = await _read(ActionTold, request)
+        key = ActionKey(asked.workspace_id, asked.conversation_id, asked.action_id)
+        wanted = Wanted(asked.app, asked.kind, asked.person)
+        if await actions.store.told(key, wanted, asked.actor_id):
+            return JSONResponse({"state": "told"}, headers=_NO_STORE)
+        return JSONResponse({"state": Stands.CONFLICT}, _STATUS[Stands.CONFLICT])
+
     async def look(request: Request) -> Response:
         given = request.path_params
         names = ("workspace_id", "conversation_id", "action_id")
@@ -119,7 +138,11 @@ def inbox_routes(cards: Cards, actions: Actions, token: SecretStr | None) -> lis
         answer = await actions.look(key)
         return _unknown_action() if answer is None else _answer(answer)
 
-    routes = (("/v1/cards", card, "POST"), ("/v1/actions", press, "POST"))
+    routes = (
+        ("/v1/cards", card, "POST"),
+        ("/v1/actions", press, "POST"),
+        ("/v1/actions/told", told, "POST"),
+    )
     one = "/v1/actions/{workspace_id}/{conversation_id}/{action_id}"
     return [
         Route(path, _guarded(serve, token), methods=[method])
@@ -162,7 +185,12 @@ async def _read(model: type[Body], request: Request) -> Body:
 
 def _place(loc: tuple[int | str, ...]) -> str:
     """The path to a fault, of names that are ours: a caller's own key is not repeated."""
-    ours = {*CardAsked.model_fields, *ActionAsked.model_fields, *_Contact.model_fields}
+    ours = {
+        *CardAsked.model_fields,
+        *ActionAsked.model_fields,
+        *ActionTold.model_fields,
+        *_Contact.model_fields,
+    }
     known = [str(name) for name in loc if name in ours or name in get_args(_Field)]
     return ".".join(known) or "body"
 

@@ -51,6 +51,20 @@ async def restored(pool: asyncpg.Pool, ago: timedelta) -> datetime:
     return before
 
 
+async def test_an_action_that_was_told_is_known_again_by_its_values(pool: asyncpg.Pool) -> None:
+    store, told = PostgresActions(pool), Wanted("hubspot", "create_deal", "contact.501")
+    assert [await store.told(key(), told, "5001") for _ in range(2)] == [True, True]
+    for other, actor in (
+        (Wanted("keap", "create_deal", "contact.501"), "5001"),
+        (Wanted("hubspot", "create_task", "contact.501"), "5001"),
+        (Wanted("hubspot", "create_deal", None), "5001"),
+        (told, "5002"),
+    ):
+        assert not await store.told(key(), other, actor)
+    assert await store.told(key("a2"), Wanted("hubspot", "add_note", None), "5001")
+    assert (await pressed(pool)) == Standing(Stands.CONFLICT)  # no button has its id
+
+
 async def test_what_a_restore_may_have_lost_is_waited_for_and_then_looked_for(
     pool: asyncpg.Pool,
 ) -> None:

@@ -219,6 +219,27 @@ async def test_a_stop_lets_actions_end_and_tells_of_those_it_cuts_off(
     assert (await client.get("/v1/actions/wk1/12/a1")).json()["state"] == "working"
 
 
+async def test_what_another_front_end_told_is_known_again_by_its_values(
+    client: httpx.AsyncClient, world: World
+) -> None:
+    told = {
+        "action_id": "a1",
+        "workspace_id": "wk1",
+        "conversation_id": "1",
+        "actor_id": "5001",
+        "app": "hubspot",
+        "kind": "create_deal",
+        "person": "contact.501",
+    }
+    statuses = [
+        (await client.post("/v1/actions/told", json=told | change)).status_code
+        for change in ({}, {}, {"kind": "create_task"}, {"kind": "no kind"}, {"text": "canary"})
+    ]
+    assert statuses == [200, 200, 409, 422, 422]
+    world.store.away = {"told"}
+    assert (await client.post("/v1/actions/told", json=told)).status_code == 503
+
+
 async def test_a_sync_asks_without_the_crm(client: httpx.AsyncClient, world: World) -> None:
     for _ in range(2):
         done = await pressed(client, kind="sync", person_id=None, form={})

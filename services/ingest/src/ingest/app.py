@@ -20,10 +20,11 @@ from ingest.inbox import Inbox
 async def start(config: IngestConfig) -> None:
     health = Health("ingest")
     events = KafkaEventLog(config, SystemClock(), health.need("kafka"), health.loop("kafka"))
-    ingest = Ingest(events, config.webhook_secrets(), config.action_tokens())
     peers, calls = http.new_client(), http.Caller()
+    delivery = _delivery(config, health, calls)
+    ingest = Ingest(events, config.webhook_secrets(), config.action_tokens(), delivery)
     inbox = Inbox(
-        _actions(config, health, calls),
+        delivery,
         HttpPending(peers, health.peer("debounce"), config.ingest_debounce_urls),
         config.webhook_secrets(),
         SystemClock(),
@@ -48,7 +49,7 @@ async def start(config: IngestConfig) -> None:
     )
 
 
-def _actions(config: IngestConfig, health: Health, calls: http.Calls) -> HttpActions | None:
+def _delivery(config: IngestConfig, health: Health, calls: http.Calls) -> HttpActions | None:
     """None: the inbox app is not configured, and its card says so."""
     url, token = config.ingest_delivery_url, config.delivery_actions_token
     if url is None or token is None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from common.catalog import APPS
 from common.config import (
     ActionsConfig,
     CommaSeparated,
@@ -9,7 +10,9 @@ from common.config import (
     SecretList,
     ServiceConfig,
 )
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
+
+_MIN_TOKEN_CHARS = 16
 
 
 class IngestConfig(ServiceConfig, KafkaConfig, ActionsConfig):
@@ -32,7 +35,8 @@ class IngestConfig(ServiceConfig, KafkaConfig, ActionsConfig):
     )
     ingest_action_tokens: SecretList = Field(
         default_factory=list,
-        description="Tokens that may call `POST /v1/actions`, comma-separated. None: nobody may.",
+        description="Tokens of the front ends that may call `POST /v1/actions`, comma-separated, "
+        "each for one app: `hubspot:<token>`. An app may have several. None: nobody may.",
     )
     ingest_body_max_bytes: int = Field(
         1_048_576, ge=1_024, le=16_777_216, description="Longest body that is read; longer: 413."
@@ -72,5 +76,23 @@ class IngestConfig(ServiceConfig, KafkaConfig, ActionsConfig):
     def webhook_secrets(self) -> tuple[bytes, ...]:
         return tuple(s.get_secret_value().encode() for s in self.intercom_client_secrets)
 
-    def action_tokens(self) -> tuple[bytes, ...]:
-        return tuple(token.get_secret_value().encode() for token in self.ingest_action_tokens)
+    @field_validator("ingest_action_tokens")
+    @classmethod
+    def _each_names_its_app(cls, tokens: list[SecretStr]) -> list[SecretStr]:
+        seen: set[str] = set()
+        for one in tokens:
+            app, colon, token = one.get_secret_value().partition(":")
+            if app not in APPS or not colon or len(token) < _MIN_TOKEN_CHARS:
+                raise ValueError(
+                    f"each is `app:token`, the token of {_MIN_TOKEN_CHARS} characters or more; "
+                    f"the apps are {', '.join(APPS)}"
+                )
+            if token in seen:
+                raise ValueError("one token is given twice; each app needs its own")
+            seen.add(token)
+        return tokens
+
+    def action_tokens(self) -> dict[bytes, str]:
+        """Token -> the app that it is for."""
+        pairs = (one.get_secret_value().partition(":") for one in self.ingest_action_tokens)
+        return {token.encode(): app for app, _, token in pairs}

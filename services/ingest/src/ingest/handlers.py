@@ -1,6 +1,7 @@
 """What ingest does: one method per kind of request. Each returns an answer out of a closed set."""
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import uuid4
@@ -11,7 +12,7 @@ from ingest.domain.action import Action
 from ingest.domain.notification import TopicClass, Unusable, meaning_of, topic_class
 from ingest.domain.signature import is_signed
 from ingest.domain.strict_json import Malformed, parse_object
-from ingest.ports import EventLog, Unavailable
+from ingest.ports import EventLog, Told, Unavailable
 
 _log = log.get(__name__)
 
@@ -25,11 +26,16 @@ class Answer(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
+class OtherAction(Exception):
+    """The action's id belongs to another action."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ingest:
     events: EventLog
     webhook_secrets: tuple[bytes, ...]
-    action_tokens: tuple[bytes, ...]
+    action_tokens: Mapping[bytes, str]  # each is one app's
+    told: Told | None  # None: nothing is kept to compare a repeat with
 
     async def notify(self, body: bytes, signature: str | None) -> tuple[Answer, TopicClass | None]:
         """Take one notification; PUBLISHED only once the event is on the log for good.
@@ -57,19 +63,26 @@ class Ingest:
             return Answer.UNAVAILABLE, topic
         return Answer.PUBLISHED, topic
 
-    def may_act(self, authorization: str | None) -> bool:
-        """Whether the header carries one of the tokens; in constant time per token."""
+    def apps_of(self, authorization: str | None) -> frozenset[str]:
+        """The apps whose token the header carries; in constant time per token."""
         scheme, _, given = (authorization or "").partition(" ")
-        matches = [hmac.compare_digest(given.encode(), token) for token in self.action_tokens]
-        return scheme.lower() == "bearer" and any(matches)
+        matching = [
+            app
+            for token, app in self.action_tokens.items()
+            if hmac.compare_digest(given.encode(), token)
+        ]
+        return frozenset(matching if scheme.lower() == "bearer" else ())
 
     async def act(self, action: Action) -> str:
         """Publish an action as settled at once, and return the event's id.
 
         Raises:
             Unavailable: the caller should send the same action again; it is done once only.
+            OtherAction: its id was used before, with other values; nothing was published.
 
         """
+        if self.told is not None and not await self.told.is_new_or_same(action):
+            raise OtherAction
         event_id = action.event_id()
         await self.events.append(action.event(), event_id)
         _log.info(

@@ -28,12 +28,18 @@ from ingest.domain.canvas_request import (
 )
 from ingest.domain.card import NO_CONVERSATION, NOT_CONFIGURED, Pending, card, said
 from ingest.domain.signature import is_canvas_signed
-from ingest.domain.standing import SYNC, Ends
+from ingest.domain.standing import SYNC, End, Ends
 from ingest.domain.strict_json import Malformed, parse_object
 from ingest.ports import Actions, PendingUpdates
 
 _log = log.get(__name__)
 
+# Delivery may have forgotten by then that it was pressed: after a restore it doubts for so long.
+FORM_LIVES: Final = timedelta(days=1)
+_OLD: Final = End(
+    state=Ends.CONFLICT,
+    sentence="This form is over a day old. See whether it was done before you press again.",
+)
 PENDING_WITHIN: Final = timedelta(milliseconds=500)
 _KINDS: Final = frozenset({*ActionKind, SYNC})
 
@@ -110,7 +116,8 @@ class Inbox:
         if self.actions is None:
             return said(NOT_CONFIGURED)
         asked = Asked(press.button.app, press.button.kind, drawing, press.typed)
-        end = await self.actions.press(press.looking, asked)
+        old = self._now() - drawing.at > FORM_LIVES.total_seconds()
+        end = _OLD if old else await self.actions.press(press.looking, asked)
         _log.info(
             "canvas.pressed",
             workspace_id=press.looking.workspace_id,
@@ -123,7 +130,7 @@ class Inbox:
         if end.state is Ends.DONE:
             return done_card(asked, end)
         if end.state is Ends.CONFLICT:  # the next press is an action of its own
-            fresh = Drawing(self.new_id(), drawing.at, drawing.persons)
+            fresh = Drawing(self.new_id(), self._now(), drawing.persons)
             asked = Asked(asked.app, asked.kind, fresh, asked.typed)
         return form_card(asked, end)
 

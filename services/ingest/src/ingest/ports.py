@@ -6,6 +6,7 @@ from typing import Protocol
 
 from common.events import ConversationEvent
 
+from ingest.domain.action import Action
 from ingest.domain.action_card import Asked
 from ingest.domain.canvas_request import Looking
 from ingest.domain.standing import AppStanding, End
@@ -24,6 +25,19 @@ class EventLog(Protocol):
 
         Raises:
             Unavailable: not stored, or unknown whether it was.
+
+        """
+        ...
+
+
+class Told(Protocol):
+    """Delivery, as the memory of actions that other front ends have done."""
+
+    async def is_new_or_same(self, action: Action) -> bool:
+        """Whether nothing else was told under this action's id.
+
+        Raises:
+            Unavailable: it cannot be compared now.
 
         """
         ...

@@ -6,6 +6,8 @@ from typing import Any
 import httpx
 import pytest
 from common.events import ConversationSettled, CrmPerson, Trigger
+from ingest.config import IngestConfig
+from ingest.domain.action import Action
 
 ACTION: dict[str, Any] = {
     "action_id": "act-1",
@@ -91,6 +93,66 @@ async def test_without_a_service_token_401(
     assert memory_log.appended == []
 
 
+async def test_a_token_of_another_app_is_403(api: httpx.AsyncClient, memory_log: Any) -> None:
+    headers = {"Authorization": "Bearer the-token-of-keap"}
+    assert (await api.post("/v1/actions", json=ACTION, headers=headers)).status_code == 403
+    its_own = ACTION | {"app": "keap"}
+    assert (await api.post("/v1/actions", json=its_own, headers=headers)).status_code == 202
+    assert len(memory_log.appended) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "create_task"},
+        {"actor_id": "5002"},
+        {"person": {"kind": "contact", "id": "502"}},
+        {"person": None},
+    ],
+)
+async def test_the_same_id_with_other_values_is_409_and_nothing_is_published(
+    change: dict[str, Any], api: httpx.AsyncClient, authorized: dict[str, str], memory_log: Any
+) -> None:
+    await api.post("/v1/actions", json=ACTION, headers=authorized)
+    answer = await api.post("/v1/actions", json=ACTION | change, headers=authorized)
+    assert answer.status_code == 409
+    assert len(memory_log.appended) == 1
+
+
+async def test_what_cannot_be_compared_now_is_503_and_nothing_is_published(
+    api: httpx.AsyncClient, authorized: dict[str, str], memory_log: Any, memory_told: Any
+) -> None:
+    memory_told.down = True
+    assert (await api.post("/v1/actions", json=ACTION, headers=authorized)).status_code == 503
+    assert memory_log.appended == []
+
+
+@pytest.mark.parametrize(
+    ("tokens", "wrong"),
+    [
+        ("hubspot:abcdefghijklmnop, keap:qrstuvwxyzabcdef", False),
+        ("hubspot:abcdefghijklmnop,hubspot:qrstuvwxyzabcdef", False),
+        ("abcdefghijklmnop", True),
+        ("nosuch:abcdefghijklmnop", True),
+        ("hubspot:short", True),
+        ("hubspot:abcdefghijklmnop,keap:abcdefghijklmnop", True),
+    ],
+)
+def test_each_token_names_its_app(
+    tokens: str, wrong: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LULL_INGEST_ACTION_TOKENS", tokens)
+    monkeypatch.setenv("LULL_KAFKA_BOOTSTRAP_SERVERS", "unused:9092")
+    monkeypatch.setenv("LULL_INTERCOM_CLIENT_SECRETS", "unused")
+    if wrong:
+        with pytest.raises(SystemExit) as told:
+            IngestConfig.load()
+        assert "LULL_INGEST_ACTION_TOKENS" in str(told.value)
+        assert "abcdefghijklmnop" not in str(told.value)
+    else:
+        assert IngestConfig.load().action_tokens()[b"abcdefghijklmnop"] == "hubspot"
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -149,5 +211,8 @@ async def test_the_description_is_valid_and_names_every_answer(api: httpx.AsyncC
     description = (await api.get("/openapi.json")).json()
     validate(description)
     answers = description["paths"]["/v1/actions"]["post"]["responses"]
-    assert set(answers) == {"202", "400", "401", "408", "413", "415", "422", "503"}
+    assert set(answers) == {"202", "400", "401", "403", "408", "409", "413", "415", "422", "503"}
     assert set(description["components"]["schemas"]["ActionKind"]["enum"]) == set(KINDS)
+    body = description["paths"]["/v1/actions"]["post"]["requestBody"]["content"]
+    for example in body["application/json"]["examples"].values():
+        Action.model_validate(example["value"])

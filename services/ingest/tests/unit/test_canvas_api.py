@@ -3,10 +3,12 @@
 import copy
 import json
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from common.clock import FakeClock
 from ingest import inbox as inbox_module
 from ingest.api import new_api
 from ingest.config import IngestConfig
@@ -197,6 +199,20 @@ async def test_after_a_conflict_the_next_press_is_an_action_of_its_own(
     answer = await canvas("submit", pressed(opened, drawn, "do:hubspot:note", text="x"))
     await canvas("submit", pressed(opened, answer, "do:hubspot:note", text="x"))
     assert len({asked.action_id for _, asked in actions.pressed}) == 2
+
+
+async def test_a_form_of_yesterday_must_be_pressed_twice_and_is_an_action_of_its_own(
+    canvas: Canvas, opened: dict[str, Any], actions: Any, inbox: Inbox
+) -> None:
+    drawn = await form(canvas, opened, "note")
+    assert isinstance(inbox.clock, FakeClock)
+    inbox.clock.advance(timedelta(days=1, seconds=1))
+    answer = await canvas("submit", pressed(opened, drawn, "do:hubspot:note", text="late"))
+    assert "over a day old" in answer.text
+    assert actions.pressed == []
+    await canvas("submit", pressed(opened, answer, "do:hubspot:note", text="late"))
+    ((_, asked),) = actions.pressed
+    assert asked.drawing.id != drawn.json()["canvas"]["stored_data"]["drawing"]["id"]
 
 
 async def test_a_sync_needs_no_form(canvas: Canvas, opened: dict[str, Any], actions: Any) -> None:

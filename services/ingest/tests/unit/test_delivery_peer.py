@@ -10,9 +10,11 @@ from common.catalog import APPS, CRMS
 from common.health import Need
 from common.http import Through
 from ingest.adapters.delivery import HttpActions
+from ingest.domain.action import Action
 from ingest.domain.action_card import Asked
 from ingest.domain.canvas_request import Contact, Drawing, Looking
 from ingest.domain.standing import Ends
+from ingest.ports import Unavailable
 
 LOOKING = Looking("wk1", "5001", "77", Contact("c1", "Ada", "ada@example.com", ""))
 NOTE = Asked("hubspot", "note", Drawing("d", 0, {"hubspot": "9"}), {"text": "hello", "x": "y"})
@@ -125,6 +127,30 @@ async def test_each_answer_and_none_has_an_end_that_the_card_can_tell(
     end = await actions(said).press(LOOKING, NOTE)
     assert end.state is state
     assert end.sentence or state in (Ends.WORKING, Ends.INVALID)
+
+
+@pytest.mark.parametrize(("status", "same"), [(200, True), (409, False), (503, None), (500, None)])
+async def test_whether_an_action_was_told_with_other_values_is_deliverys_to_say(
+    status: int, same: bool | None
+) -> None:
+    asked: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append((str(request.url), json.loads(request.content)))
+        return httpx.Response(status, json={"state": "whatever"})
+
+    values = {"action_id": "a1", "workspace_id": "wk1", "conversation_id": "77", "app": "hubspot"}
+    action = Action.model_validate(
+        values | {"actor_id": "5001", "kind": "add_note", "person": {"kind": "lead", "id": "9"}}
+    )
+    if same is None:
+        with pytest.raises(Unavailable):
+            await actions(answer).is_new_or_same(action)
+    else:
+        assert await actions(answer).is_new_or_same(action) is same
+    ((url, body),) = asked
+    assert url == "http://delivery-hubspot/v1/actions/told"
+    assert body == values | {"actor_id": "5001", "kind": "add_note", "person": "lead.9"}
 
 
 async def test_who_does_not_answer_in_time_has_an_unknown_end() -> None:

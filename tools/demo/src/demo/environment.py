@@ -97,7 +97,7 @@ def services(
         "SETTINGS_TOKEN_KEYS": f"k1:{tokens.token_key}",
         "DELIVERY_SETTINGS_URL": local(ports.settings_internal),
         "DELIVERY_SETTINGS_TOKEN": tokens.delivery,
-        "INGEST_ACTION_TOKENS": tokens.action,
+        "INGEST_ACTION_TOKENS": f"hubspot:{tokens.action}",
         "INGEST_DEBOUNCE_URLS": local(ports.debounce),
         "INGEST_DELIVERY_URL": local(ports.delivery),
         "DELIVERY_ACTIONS_TOKEN": tokens.delivery,

@@ -35,7 +35,7 @@ class TrialConfig(ServiceConfig, KafkaConfig, QuietPeriodConfig):
             simulators=self.trial_simulators_url,
             kafka=",".join(self.kafka_bootstrap_servers),
             operator_token=self.settings_operator_token.get_secret_value(),
-            action_token=self.ingest_action_tokens[0].get_secret_value(),
+            action_token=self.ingest_action_tokens[0].get_secret_value().partition(":")[2],
             quiet_period_s=self.quiet_period_s,
         )
 

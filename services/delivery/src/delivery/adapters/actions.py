@@ -42,6 +42,16 @@ INSERT INTO actions (workspace_id, conversation_id, action_id, app, kind, person
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp() + $10::interval)
 ON CONFLICT DO NOTHING RETURNING asked_at, (SELECT max(before) FROM ledger_distrust) AS distrusted
 """
+_TOLD: Final = """
+INSERT INTO actions (workspace_id, conversation_id, action_id, app, kind, person_id, actor_id,
+                     crm_account, lease_token, lease_until, state, finished_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, '', gen_random_uuid(), clock_timestamp(), 'done', now())
+ON CONFLICT DO NOTHING
+"""
+_SAME: Final = f"""
+SELECT (app, kind, actor_id) = ($4, $5, $7) AND person_id IS NOT DISTINCT FROM $6
+  FROM actions WHERE {_KEY}
+"""  # noqa: S608 - constants only
 _NOT_BEGUN: Final = f"DELETE FROM actions WHERE {_KEY}"  # noqa: S608 - constants only
 _AGAIN: Final = f"""
 UPDATE actions SET actor_id = $4, crm_account = $5, lease_token = $6, dark_until = $8,
@@ -123,6 +133,12 @@ class PostgresActions:
             again = (actor_id, crm_account, token, lease, acted.unknown_until, acted.asked_at)
             await connection.execute(_AGAIN, *_values(key), *again)
         return Begun(key, str(token), acted.asked_at, now, good_until, again=verdict.again)
+
+    async def told(self, key: ActionKey, told: Wanted, actor_id: str) -> bool:
+        values = (*_values(key), told.app, told.kind, told.person_id, actor_id)
+        async with connected(self._pool) as connection:
+            await connection.execute(_TOLD, *values)
+            return bool(await connection.fetchval(_SAME, *values))
 
     async def done(
         self, begun: Begun, record: Record, row: Key, event: ConversationSettled

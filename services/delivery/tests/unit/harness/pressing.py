@@ -91,6 +91,11 @@ class Store:
         self.rows[begun.key] = replace(acted, state=State.DONE, record=record)
         self.events.append((row, event))
 
+    async def told(self, key: ActionKey, told: Wanted, actor_id: str) -> bool:
+        self._reached("told")
+        done = Acted(told, State.DONE, NOW, NOW, record=Record(None))
+        return self.rows.setdefault(key, done).wanted == told
+
     async def forget(self, after: timedelta) -> int:
         self._reached("forget")
         self.forgotten.append(after)

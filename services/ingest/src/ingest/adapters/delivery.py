@@ -17,15 +17,18 @@ from common.http import Calls
 from common.peers import place_of
 from pydantic import BaseModel, ValidationError
 
+from ingest.domain.action import Action
 from ingest.domain.action_card import Asked
 from ingest.domain.canvas_request import Looking
 from ingest.domain.standing import AppStanding, End, Ends
+from ingest.ports import Unavailable
 
 # What delivery itself may wait for a CRM, and what the way there and back may take on top.
 CARD_WAIT_MS: Final = 600
 PRESS_WAIT_MS: Final = 700
 _CARD_WITHIN: Final = timedelta(milliseconds=850)
 _PRESS_WITHIN: Final = timedelta(milliseconds=900)
+_PERSON_MAX_CHARS: Final = 100  # a CRM's ids are far shorter
 _ANSWER_MAX_BYTES: Final = 256 * 1024
 _AWAY: Final = (
     "Lull's delivery to {app} cannot be reached now. Nothing was done. Press again: it is done "
@@ -93,6 +96,29 @@ class HttpActions:
             return End(state=Ends.UNKNOWN, sentence=_DARK.format(app=name))
         self.need.met()
         return end
+
+    async def is_new_or_same(self, action: Action) -> bool:
+        person = action.person
+        body = {
+            "action_id": action.action_id,
+            "workspace_id": action.workspace_id,
+            "conversation_id": action.conversation_id,
+            "app": action.app,
+            "actor_id": action.actor_id,
+            "kind": action.kind,
+            "person": None if person is None else f"{person.kind}.{person.id}"[:_PERSON_MAX_CHARS],
+        }
+        url = f"{place_of(self.url, APPS[action.app].crm)}/v1/actions/told"
+        try:
+            answer = await self._post(url, body, _PRESS_WITHIN)
+        except (httpx.HTTPError, TimeoutError, OSError):
+            self.need.missing("cannot be reached")
+            raise Unavailable from None
+        if answer.status_code not in (httpx.codes.OK, httpx.codes.CONFLICT):
+            self.need.missing(f"answers {answer.status_code}")
+            raise Unavailable
+        self.need.met()
+        return answer.status_code == httpx.codes.OK
 
     async def _standings(
         self, looking: Looking, place: str, apps: Sequence[str]

@@ -1,4 +1,4 @@
-"""`POST /v1/actions`: one of our apps tells of a significant action (R1)."""
+"""`POST /v1/actions`: another front end tells of a significant action that it did (R1)."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +12,7 @@ from ingest.api.body import read_body
 from ingest.api.problems import problem
 from ingest.domain.action import Action
 from ingest.domain.strict_json import Malformed, parse_object
-from ingest.handlers import Ingest
+from ingest.handlers import Ingest, OtherAction
 from ingest.ports import Unavailable
 
 _actions = Counter("lull_ingest_actions_total", "Actions taken", ["app", "kind"])
@@ -33,7 +33,8 @@ class ActionEndpoint:
 
     async def _answer(self, request: Request) -> Response:
         # Who may not call is told so before a byte of the body is read.
-        if not self.ingest.may_act(request.headers.get("authorization")):
+        apps = self.ingest.apps_of(request.headers.get("authorization"))
+        if not apps:
             return problem(
                 401,
                 "A service token is needed: `Authorization: Bearer <token>`.",
@@ -42,11 +43,15 @@ class ActionEndpoint:
         try:
             body = await read_body(request, self.body_max_bytes, self.read_timeout)
             action = Action.model_validate(parse_object(body))
+            if action.app not in apps:
+                return problem(403, "This token is another app's.")
             event_id = await self.ingest.act(action)
         except Malformed as error:
             return problem(400, f"The body is not accepted: {error}.")
         except ValidationError as error:
             return problem(422, "Some fields are missing or not valid.", errors=_faults(error))
+        except OtherAction:
+            return problem(409, "This action_id was used before, with other values.")
         except Unavailable:
             return problem(503, "The action could not be stored; please send it again.")
         _actions.labels(action.app, action.kind).inc()

@@ -47,6 +47,27 @@ _BODY_REFUSALS: Final = {
 }
 
 
+def _canvas(operation: str, summary: str) -> dict[str, Any]:
+    """Their bodies and answers are described by Intercom: Canvas Kit."""
+    body = {"application/json": {"schema": {"type": "object"}}}
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "security": [{"canvasSignature": []}],
+        "requestBody": {"required": True, "content": body},
+        "responses": {
+            "200": {"description": "A canvas.", "content": body},
+            **_refusals(
+                {
+                    "400": "Not a request of Canvas Kit's for the inbox.",
+                    "401": "Not signed with the app's client secret.",
+                    **_BODY_REFUSALS,
+                }
+            ),
+        },
+    }
+
+
 def description() -> dict[str, Any]:
     _, schemas = models_json_schema(
         [(Action, "validation")], ref_template="#/components/schemas/{model}"
@@ -56,16 +77,25 @@ def description() -> dict[str, Any]:
         "info": {
             "title": "Lull ingest",
             "version": "1",
-            "description": "Intercom's webhooks and our apps' significant actions come in here.",
+            "description": "Intercom's webhooks, its inbox's requests for our card, and other "
+            "front ends' significant actions come in here. What stands under `/v1` changes additively.",
         },
         "paths": {
             "/webhooks/intercom": {"head": _HEAD, "post": _WEBHOOK},
+            "/canvas/initialize": {"post": _canvas("openCard", "Intercom's inbox asks for a card")},
+            "/canvas/submit": {"post": _canvas("pressCard", "A button of the card was pressed")},
             "/v1/actions": {"post": _ACTION},
         },
         "components": {
             "schemas": {**schemas["$defs"], "Problem": _PROBLEM},
             "securitySchemes": {
                 "serviceToken": {"type": "http", "scheme": "bearer"},
+                "canvasSignature": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-Body-Signature",
+                    "description": "The hex HMAC-SHA256 of the raw body, nothing before it.",
+                },
                 "intercomSignature": {
                     "type": "apiKey",
                     "in": "header",
@@ -103,15 +133,43 @@ _WEBHOOK: Final = {
         ),
     },
 }
+_EXAMPLE: Final = {
+    "action_id": "deal-8731",
+    "workspace_id": "wk9demo1",
+    "conversation_id": "215470000000001",
+    "app": "hubspot",
+    "kind": "create_deal",
+    "actor_id": "5001",
+    "person": {"kind": "contact", "id": "501"},
+}
 _ACTION: Final = {
     "operationId": "postAction",
     "summary": "A significant action: sync this conversation to this app's CRM at once",
-    "description": "May be sent again with the same `action_id`: the event id is the same, and "
-    "the action is done once only.",
+    "description": "For front ends that have done the action in the CRM themselves. Each app has a "
+    "token of its own. May be sent again with the same `action_id` and values: the event id is the "
+    "same, and the conversation is synced for it once only.",
     "security": [{"serviceToken": []}],
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Action"}}},
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/Action"},
+                "examples": {
+                    "deal": {
+                        "summary": "A deal was made for a contact that is known",
+                        "value": _EXAMPLE,
+                    },
+                    "note": {
+                        "summary": "A note; Lull looks for the contact itself",
+                        "value": {
+                            name: "add_note" if name == "kind" else value
+                            for name, value in _EXAMPLE.items()
+                            if name != "person"
+                        },
+                    },
+                },
+            }
+        },
     },
     "responses": {
         "202": {
@@ -122,7 +180,8 @@ _ACTION: Final = {
                         "type": "object",
                         "required": ["event_id"],
                         "properties": {"event_id": {"type": "string", "format": "uuid"}},
-                    }
+                    },
+                    "example": {"event_id": "0f0a6f4e-5d0c-5f2b-9a51-0d6a7f1f9c3e"},
                 }
             },
         },
@@ -130,9 +189,12 @@ _ACTION: Final = {
             {
                 "400": "Not a JSON object.",
                 "401": "No valid service token.",
+                "403": "The token is another app's.",
+                "409": "The `action_id` was used before, with other values: they are compared "
+                "where LULL_INGEST_DELIVERY_URL is set.",
                 **_BODY_REFUSALS,
                 "422": "A field is missing, unknown or not valid.",
-                "503": "Could not be stored within 2 seconds; send it again.",
+                "503": "Could not be compared or stored in time; send it again.",
             }
         ),
     },
