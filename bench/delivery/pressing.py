@@ -1,10 +1,14 @@
 """One run of `actions`: buttons pressed in the inbox now and then, each in its own conversation."""
 
 import asyncio
+import hmac
+import json
 import random
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 from bench.delivery.answering import AGENT
@@ -20,12 +24,10 @@ from bench.delivery.measuring import (
     waits_of,
     warm_up,
 )
-from bench.delivery.world import INGEST, World, workspace
+from bench.delivery.world import SIGNED_WITH, World, workspace
 from devstack import Stack
 
 FIRST = 100_000
-# As ingest's card waits, which has a second to answer Intercom in.
-WAIT_MS = 700
 KINDS = ("person", "deal")
 
 
@@ -41,16 +43,19 @@ async def actions(
             async with world.settling() as settling:
                 await warm_up(settling, answering, workspaces)
             api = (await addresses(world.services["delivery-0"]))["api"]
-            headers = {"Authorization": f"Bearer {INGEST}"}
-            async with httpx.AsyncClient(base_url=api, headers=headers, timeout=30) as client:
+            ingest = world.start("ingest", "ingest", LULL_INGEST_DELIVERY_URL=api)
+            url = (await addresses(ingest))["ingest"]
+            async with httpx.AsyncClient(base_url=url, timeout=30) as client:
                 presses = await _now_and_then(client, workspaces, per_s, seconds)
             wanted = WARM_UP + len(presses)
             await until(lambda: len(answering.figures()["made"]), wanted, START_S)
             figures = answering.figures()
         finally:
             world.close()
-    answered = sorted(took_s for _, took_s, _ in presses.values())
-    waits = waits_of(figures["made"], {name: at for name, (at, _, _) in presses.items()})
+    cards = sorted(press.card_s for press in presses.values())
+    answered = sorted(press.answered_s for press in presses.values())
+    at = {name: press.at for name, press in presses.items()}
+    waits = waits_of(figures["made"], at)
     return {
         "scenario": "actions",
         "delay_ms": delay_ms,
@@ -58,7 +63,9 @@ async def actions(
         "presses": len(presses),
         "records": figures["records"],
         "doubled": figures["doubled"],
-        "answers": Counter(str(status) for _, _, status in presses.values()),
+        "answers": Counter(press.said for press in presses.values()),
+        "card_p50_s": quantile(cards, 0.5),
+        "card_p99_s": quantile(cards, 0.99),
         "answered_p50_s": quantile(answered, 0.5),
         "answered_p99_s": quantile(answered, 0.99),
         "note_p50_s": quantile(waits, 0.5),
@@ -67,16 +74,38 @@ async def actions(
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Press:
+    at: float
+    card_s: float  # until the card of the conversation was there
+    answered_s: float  # until the press of its form was answered
+    said: str
+
+
 async def _now_and_then(
     client: httpx.AsyncClient, workspaces: int, per_s: float, seconds: float
-) -> dict[str, tuple[float, float, int]]:
-    """By conversation: when the button was pressed, how long the answer took, and its status."""
-    presses: dict[str, tuple[float, float, int]] = {}
+) -> dict[str, Press]:
+    """By conversation: the card opened, an action's form opened, filled and sent."""
+    presses: dict[str, Press] = {}
 
     async def press(number: int) -> None:
+        kind = random.choice(KINDS)
+        looking = _looking(number, workspaces)
+        opened_at = time.time()
+        card = await _ask(client, "initialize", looking)
+        card_s = time.time() - opened_at
+        # The answering CRM finds nobody, so the card is told whose a deal is to be.
+        card["stored_data"]["drawing"]["persons"] = {"hubspot": "501"}
+        form = await _ask(client, "submit", looking | _pressed(f"open:hubspot:{kind}", card))
+        typed = {"name": "Ada Example", "email": f"new-{number}@example.com", "title": "20 bikes"}
         pressed_at = time.time()
-        answer = await client.post("/v1/actions", json=_press(number, workspaces))
-        presses[str(number)] = (pressed_at, time.time() - pressed_at, answer.status_code)
+        answer = await _ask(
+            client, "submit", looking | _pressed(f"do:hubspot:{kind}", form, **typed)
+        )
+        said = answer["content"]["components"][0]["text"]
+        presses[str(number)] = Press(
+            pressed_at, card_s, time.time() - pressed_at, "done" if said == "Done" else "not yet"
+        )
 
     end = time.monotonic() + seconds
     async with asyncio.TaskGroup() as pressing:
@@ -88,17 +117,25 @@ async def _now_and_then(
     return presses
 
 
-def _press(number: int, workspaces: int) -> dict[str, object]:
-    kind = random.choice(KINDS)
-    who = {"name": "Ada Example", "email": f"new-{number}@example.com"}
+async def _ask(client: httpx.AsyncClient, name: str, request: dict[str, Any]) -> dict[str, Any]:
+    body = json.dumps(request).encode()
+    signature = hmac.new(SIGNED_WITH.encode(), body, "sha256").hexdigest()
+    answer = await client.post(
+        f"/canvas/{name}", content=body, headers={"X-Body-Signature": signature}
+    )
+    canvas: dict[str, Any] = answer.raise_for_status().json()["canvas"]
+    return canvas
+
+
+def _looking(number: int, workspaces: int) -> dict[str, Any]:
+    contact = {"id": f"c{number}", "name": "Ada Example", "email": f"new-{number}@example.com"}
     return {
-        "action_id": f"a{number}",
         "workspace_id": workspace(random.randrange(workspaces)),
-        "conversation_id": str(number),
-        "app": "hubspot",
-        "actor_id": AGENT,
-        "kind": kind,
-        "person_id": None if kind == "person" else "501",
-        "form": who if kind == "person" else {"title": "20 bikes"},
-        "wait_ms": WAIT_MS,
+        "admin": {"id": AGENT},
+        "conversation": {"id": str(number)},
+        "contact": contact,
     }
+
+
+def _pressed(button: str, canvas: dict[str, Any], **typed: str) -> dict[str, Any]:
+    return {"component_id": button, "input_values": typed, "current_canvas": canvas}

@@ -28,6 +28,7 @@ from settings.adapters.keyring import Keyring, Place
 
 _KEY = base64.b64encode(bytes(range(32))).decode()
 _CALLER = "delivery-credential-of-the-benchmark"
+SIGNED_WITH = "intercom-secret"
 INGEST = "actions-credential-of-the-benchmark"
 _LONG = timedelta(days=30)
 _LAST_PART = 6
@@ -95,7 +96,7 @@ class World:
                 "LULL_SETTINGS_OPERATOR_TOKEN": "operator-credential-of-the-benchmark",
                 "LULL_SETTINGS_PUBLIC_URL": "https://settings.example",
                 "LULL_INTERCOM_CLIENT_ID": "intercom",
-                "LULL_INTERCOM_CLIENT_SECRETS": "intercom-secret",
+                "LULL_INTERCOM_CLIENT_SECRETS": SIGNED_WITH,
                 "LULL_INTERCOM_API_URLS": ",".join(f"{r}={intercom}" for r in regions),
                 "LULL_INTERCOM_LINK_URLS": ",".join(f"{r}=https://app.example" for r in regions),
                 "LULL_HUBSPOT_CLIENT_ID": "hubspot",
@@ -108,6 +109,13 @@ class World:
                 "LULL_DELIVERY_SETTINGS_TOKEN": _CALLER,
                 "LULL_DELIVERY_ACTIONS_TOKEN": INGEST,
                 "LULL_DELIVERY_CRMS": "hubspot",
+            },
+            "ingest": {
+                "LULL_INGEST_PORT": "0",
+                "LULL_INGEST_HEALTH_PORT": "0",
+                "LULL_INTERCOM_CLIENT_SECRETS": SIGNED_WITH,
+                "LULL_DELIVERY_ACTIONS_TOKEN": INGEST,
+                "LULL_INGEST_DEBOUNCE_URLS": "http://127.0.0.1:1",  # not part of the measurement
             },
         }
         return every | own[service] | more

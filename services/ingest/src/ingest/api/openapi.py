@@ -78,7 +78,8 @@ def description() -> dict[str, Any]:
             "title": "Lull ingest",
             "version": "1",
             "description": "Intercom's webhooks, its inbox's requests for our card, and other "
-            "front ends' significant actions come in here. What stands under `/v1` changes additively.",
+            "front ends' significant actions come in here. What stands under `/v1` changes "
+            "additively.",
         },
         "paths": {
             "/webhooks/intercom": {"head": _HEAD, "post": _WEBHOOK},
