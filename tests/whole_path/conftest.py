@@ -133,6 +133,7 @@ class Rig:
     def type_into(self, app: str, kind: ActionKind, talk: str) -> tuple[InboxCard, str]:
         """Open the form and fill it with the words that must lie nowhere; the button to press."""
         card = self.card(app, talk)
+        card.refresh_until(f"open:{app}:{kind}", WITHIN_S)
         card.press(f"open:{app}:{kind}")
         card.fill(
             name=WORDS["typed name"],

@@ -38,6 +38,15 @@ class InboxCard:
         """What the card says then. Raises NotShown."""
         return self._show(self._ask(self.pressed(button)))
 
+    def refresh_until(self, button: str, within_s: float) -> None:
+        """As long as the card says that somebody is slow. Raises TimeoutError."""
+        until = time.monotonic() + within_s
+        while button not in self.buttons():
+            if time.monotonic() > until:
+                raise TimeoutError(self.said())
+            self.open()
+            time.sleep(0.05)
+
     def press_until_done(self, button: str, within_s: float) -> None:
         """Like a patient teammate: the same button with what the card holds, until it is done.
 
