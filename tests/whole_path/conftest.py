@@ -19,7 +19,7 @@ from demo.product import SERVICES, Product
 from demo.scenario import InstalledApp, Workspace
 from simulators.client import SimulatorControl
 from simulators.crms import CRMS as SIMULATED
-from simulators.inbox_card import InboxCard
+from demo.inbox_card import InboxCard
 
 TEAMMATE = "5001"
 WITHIN_S = 90.0

@@ -15,7 +15,7 @@ from common.catalog import APPS, ActionKind
 from demo.environment import local
 from demo.install import Installer
 from playwright.async_api import Page, expect
-from simulators.inbox_card import InboxCard, NotShown
+from demo.inbox_card import InboxCard, NotShown
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 from common.catalog import APPS
-from simulators.inbox_card import InboxCard, NotShown
+from demo.inbox_card import InboxCard, NotShown
 
 from demo.install import contact_id
 from demo.scenario import Action, Conversation, Press, Scenario, Step

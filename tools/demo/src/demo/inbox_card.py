@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from simulators.http import Json
+Json = dict[str, Any]
 
 _FIELDS = ("input", "textarea", "dropdown")
 
