@@ -14,12 +14,12 @@ from common import topics
 from common.catalog import APPS, ActionKind
 from demo import canary
 from demo.environment import local
+from demo.inbox_card import InboxCard
 from demo.install import Installer, intercom_app
 from demo.product import SERVICES, Product
 from demo.scenario import InstalledApp, Workspace
 from simulators.client import SimulatorControl
 from simulators.crms import CRMS as SIMULATED
-from demo.inbox_card import InboxCard
 
 TEAMMATE = "5001"
 WITHIN_S = 90.0

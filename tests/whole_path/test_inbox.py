@@ -13,9 +13,9 @@ import httpx
 import pytest
 from common.catalog import APPS, ActionKind
 from demo.environment import local
+from demo.inbox_card import InboxCard, NotShown
 from demo.install import Installer
 from playwright.async_api import Page, expect
-from demo.inbox_card import InboxCard, NotShown
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 

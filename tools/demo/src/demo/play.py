@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 from common.catalog import APPS
-from demo.inbox_card import InboxCard, NotShown
 
+from demo.inbox_card import InboxCard, NotShown
 from demo.install import contact_id
 from demo.scenario import Action, Conversation, Press, Scenario, Step
 

@@ -1,4 +1,4 @@
-"""What plays the scenario in containers is installed without what starts the product on a machine."""
+"""What plays the scenario in containers does without what starts the product on a machine."""
 
 import subprocess
 import sys
