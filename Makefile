@@ -72,7 +72,7 @@ bench-delivery: install ## Delivery from settled to note: throughput, time, what
 	@$(BIN)/python -m bench.delivery noise --seconds 20 --per-s 20
 	@$(BIN)/python -m bench.delivery table
 
-bench-debounce-10m: install ## The same at ten million updates (25 minutes more, 10 GB of disk)
+bench-debounce-10m: install ## The same at ten million updates (75 minutes more, 10 GB of disk)
 	@$(BIN)/python -m bench.debounce.plan 10m
 
 demo: install ## Start everything, play scripted conversations, check what became of each

@@ -34,7 +34,11 @@ PLANS = {
         ),
         (
             "throughput --updates 10000000 --conversations 2000000 --limit 600"
-            " --only lull,streams-processor,streams-session"
+            " --only lull,streams-processor"
+        ),
+        (
+            "throughput --updates 10000000 --conversations 2000000 --limit 1500 --rounds 1"
+            " --only streams-session,quix-key"
         ),
     ),
     "small": (
