@@ -17,19 +17,8 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).resolve().parents[2]
 WITHIN_S = 20.0
 WORDS = (b"quokka", b"Bright", b"Rivera", b".example", b"mailto", b"%40")
+ACME = (ROOT / "tests/acme.toml").read_text()
 SAID = """
-canary = "quokka"
-[[workspaces]]
-id = "acme1"
-name = "Acme"
-region = "US"
-timezone = "UTC"
-teammates = { 5001 = "Sam Rivera" }
-[[workspaces.apps]]
-app = "hubspot"
-account = "42001"
-sync = true
-users = ["5001"]
 [[conversations]]
 name = "a chat"
 workspace = "acme1"
@@ -66,7 +55,7 @@ async def test_a_conversation_leaves_two_linked_traces_with_ids_alone(
     product: Any, collector: Any, tmp_path: Path
 ) -> None:
     scenario = tmp_path / "one.toml"
-    scenario.write_text(SAID)
+    scenario.write_text(ACME + SAID)
     demo = Demo(product.system, load(scenario), lambda line: None)
     report = await asyncio.to_thread(demo.run)
     assert report.right, report

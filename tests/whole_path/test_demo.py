@@ -11,19 +11,8 @@ import pytest
 pytestmark = pytest.mark.integration
 
 ENDS_WITHIN_S = 420
+ACME = (Path(__file__).resolve().parents[1] / "acme.toml").read_text()
 ONE_CHAT = """
-canary = "quokka"
-[[workspaces]]
-id = "acme1"
-name = "Acme"
-region = "US"
-timezone = "UTC"
-teammates = { 5001 = "Sam Rivera" }
-[[workspaces.apps]]
-app = "hubspot"
-account = "42001"
-sync = true
-users = ["5001"]
 [[conversations]]
 name = "a chat"
 workspace = "acme1"
@@ -69,7 +58,7 @@ async def test_the_demo_ends_as_its_scenario_file_says(tmp_path: Path) -> None:
 
 async def test_a_planted_wrong_expectation_fails_the_demo(tmp_path: Path) -> None:
     scenario = tmp_path / "wrong.toml"
-    scenario.write_text(ONE_CHAT)
+    scenario.write_text(ACME + ONE_CHAT)
     done = await run_demo(
         tmp_path, "demo", "--no-stay", "--patience", "8", "--scenario", str(scenario)
     )

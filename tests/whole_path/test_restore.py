@@ -23,19 +23,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
 TALKS = 6  # every other one goes on after the restore
 WITHIN_S = 60.0
-SAID = """
-canary = "quokka"
-[[workspaces]]
-id = "acme1"
-name = "Acme"
-region = "US"
-timezone = "UTC"
-teammates = { 5001 = "Sam Rivera" }
-[[workspaces.apps]]
-app = "hubspot"
-account = "42001"
-sync = true
-users = ["5001"]
+ACME = (Path(__file__).resolve().parents[1] / "acme.toml").read_text()
+PIPEDRIVE = """
 [[workspaces.apps]]
 app = "pipedrive"
 account = "43001"
@@ -59,7 +48,7 @@ LATER = ', { by = "customer", say = "I am back.", after_outcomes = 2 }'
 
 @pytest.fixture
 def scenario(tmp_path: Path) -> Scenario:
-    said = SAID
+    said = ACME + PIPEDRIVE
     for number in range(TALKS):
         goes_on = number % 2 == 0
         said += TALK.format(
