@@ -53,8 +53,8 @@ async def test_wherever_an_attempt_is_killed_one_note_one_activity_and_one_outco
             chosen = aim(group, killed, chance, each=each)
         places = dict.fromkeys(way.point.place for way in group)
         missed |= {place: killed[place] for place in places if killed[place] < each}
+        _print_table(cases)
         assert killed.total() >= in_all
-    _print_table(cases)
     assert await _broken(cases) == []
     assert size == "quick" or missed == {}
 
@@ -127,6 +127,8 @@ async def _broken(cases: list[tuple[Stage, Case]]) -> list[str]:
 def _print_table(cases: list[tuple[Stage, Case]]) -> None:
     for policy in ("update", "new"):
         killed = [case for stage, case in cases if stage.policy == policy and case.killed]
+        if not killed:
+            continue
         unknown = sum(case.created_unknown for case in killed)
         places = Counter(case.point.place for case in killed if case.point)
         print(f"policy {policy}: {len(killed)} kills at {len(places)} points,", end=" ")
