@@ -51,6 +51,10 @@ class GrantRefused(Exception):
 class SeveralAccounts(Exception):
     """What the person allowed opens several CRM accounts, and nothing says which one is meant."""
 
+    def __init__(self, choices: Sequence["AccountChoice"]) -> None:
+        super().__init__(len(choices))
+        self.choices = choices
+
 
 class VendorUnavailable(Exception):
     """The vendor cannot answer now."""
@@ -82,6 +86,14 @@ class CrmGrant:
     user_id: str | None  # our connection's own user there
     api_base: str
     warning: str | None = None  # a sentence for the admin: connected, but something is amiss
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChoice:
+    """One of several CRM accounts, for the person who may enter them all to choose."""
+
+    key: str  # what `exchange` takes as the account
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,7 +453,14 @@ class CrmVendor(Protocol):
 
     def authorize_url(self, state: str, redirect_uri: str, challenge: str | None) -> str: ...
 
-    async def exchange(self, code: str, redirect_uri: str, verifier: str | None) -> CrmGrant: ...
+    async def exchange(
+        self, code: str, redirect_uri: str, verifier: str | None, account: str | None = None
+    ) -> CrmGrant:
+        """Raises SeveralAccounts where what was allowed opens several, and none of them was chosen.
+
+        `account` is the key of the choice; it only ever picks one of what the person may enter.
+        """
+        ...
 
     async def refresh(self, refresh_token: str, api_base: str) -> Tokens:
         """A new pair for the account at this address."""

@@ -306,3 +306,28 @@ async def test_a_contact_is_forgotten_by_their_record_or_a_conversation_and_nobo
     assert await left() == (set(), set())
     audit = (await admin.get(f"/w/{world.workspace}/audit")).text
     assert "Had a contact forgotten: 2 conversations" in audit
+
+
+async def test_of_several_accounts_the_admin_chooses_one_and_allows_it_once_more(
+    site: Any, admin: Any, world: Any, simulators: Any
+) -> None:
+    control, unique = simulators.control, world.hubspot
+    same = [{"id": "0a000000-0000-4000-8000-000000000009", "email": f"sam@{unique}.example"}]
+    for name in ("north", "south"):
+        control.create_account(
+            "dynamics365", f"{name}{unique}", name=f"{name.title()} <b>Ltd</b>", users=same
+        )
+    control.create_account("dynamics365", f"other{unique}")
+    came = await admin.connect(world.workspace, "dynamics365", f"north{unique}")
+    assert (came.status_code, await installation(site, world, "dynamics365")) == (200, None)
+    assert "North &lt;b&gt;Ltd" in came.text
+    addresses = re.findall(r'name="account" value="([^"]+)"', came.text)
+    assert [address.rpartition("/")[2] for address in addresses] == [
+        f"north{unique}",
+        f"south{unique}",
+    ]
+    again = await admin.post(f"/w/{world.workspace}/apps/dynamics365/connect", account=addresses[1])
+    came = await admin.through(again, account=f"north{unique}")
+    assert came.status_code == 303, came.text
+    access = (await site.crm_access(world.workspace, "dynamics365")).json()
+    assert access["api_base"] == addresses[1]

@@ -13,6 +13,7 @@ from settings.adapters.vendors.base import Client
 from settings.adapters.vendors.dynamics365 import Dynamics365
 from settings.domain.hosts import HostNotAllowed
 from settings.ports import (
+    AccountChoice,
     GrantRefused,
     SeveralAccounts,
     VendorMisconfigured,
@@ -96,11 +97,26 @@ async def test_the_code_leads_to_the_one_environment_and_a_token_for_it() -> Non
 
 
 async def test_of_several_environments_none_is_guessed() -> None:
-    other = {"Url": "https://fabrikam.crm.dynamics.com"}
-    with pytest.raises(SeveralAccounts):
-        await vendor(Microsoft({"Url": CONTOSO}, other)).exchange("c", "https://x.example/cb", None)
+    other = {"Url": "https://fabrikam.crm.dynamics.com", "FriendlyName": "Fabrikam"}
+    evil = {"Url": "https://evil.example", "FriendlyName": "Contoso"}
+    for chosen in (None, "https://evil.example", "https://elsewhere.crm.dynamics.com"):
+        microsoft = Microsoft({"Url": CONTOSO}, other, evil)
+        with pytest.raises(SeveralAccounts) as several:
+            await vendor(microsoft).exchange("c", "https://x.example/cb", None, chosen)
+        assert several.value.choices == [
+            AccountChoice(CONTOSO, CONTOSO),
+            AccountChoice("https://fabrikam.crm.dynamics.com", "Fabrikam"),
+        ]
+        assert len(microsoft.forms) == 1  # no token of any environment was asked for
     one = vendor(Microsoft({"Url": CONTOSO}, other), "contoso.crm4.dynamics.com")
     assert (await one.exchange("c", "https://x.example/cb", None)).api_base == CONTOSO
+
+
+async def test_the_environment_that_was_chosen_is_connected() -> None:
+    several = Microsoft({"Url": f"{CONTOSO}/"}, {"Url": "https://fabrikam.crm.dynamics.com"})
+    grant = await vendor(several).exchange("c", "https://x.example/cb", None, CONTOSO)
+    assert grant.api_base == CONTOSO
+    assert several.forms[1]["scope"] == f"{CONTOSO}/.default offline_access"
 
 
 @pytest.mark.parametrize(

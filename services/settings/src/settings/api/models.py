@@ -88,6 +88,15 @@ class NewAdmin(Asked):
     teammate_id: TeammateId = Field(examples=["5001"])
 
 
+class AuthorizeApp(Asked):
+    account: str | None = Field(
+        None,
+        max_length=500,
+        description="Which of several accounts, where a person may enter more than one.",
+        examples=["https://contoso.crm4.dynamics.com"],
+    )
+
+
 class IntercomUninstalled(BaseModel):
     """What Intercom posts to the uninstall address; anything else it sends is left aside."""
 

@@ -101,9 +101,12 @@ def _operator(
         return models.AppList(apps=list(map(models.AppView.of, found)))
 
     @router.post("/workspaces/{workspace_id}/apps/{app}/authorize")
-    async def authorize_app(workspace_id: WorkspaceId, app: _App) -> models.AuthorizeUrl:
+    async def authorize_app(
+        workspace_id: WorkspaceId, app: _App, wanted: models.AuthorizeApp
+    ) -> models.AuthorizeUrl:
         """Where to send the admin who connects the CRM account, at first or again."""
-        return models.AuthorizeUrl(url=await connections.authorize_app(workspace_id, app))
+        url = await connections.authorize_app(workspace_id, app, account=wanted.account)
+        return models.AuthorizeUrl(url=url)
 
     @router.put("/workspaces/{workspace_id}/apps/{app}/transcript-sync")
     async def set_transcript_sync(

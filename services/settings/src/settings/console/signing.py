@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from common.catalog import APPS
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -14,7 +15,12 @@ from settings.console.limit import Limit, Network, client_address
 from settings.console.pages import notice, page
 from settings.console.visitors import Visitors, field, form
 from settings.domain.authorizations import INTERCOM, Purpose
-from settings.handlers.connecting import AuthorizationRefused, Callback, Connections
+from settings.handlers.connecting import (
+    AccountNotChosen,
+    AuthorizationRefused,
+    Callback,
+    Connections,
+)
 from settings.handlers.signing_in import NotInstalledYet, SignedIn
 
 _MOST_CHARS = 4_096
@@ -92,6 +98,10 @@ class Signing:
             connected = await self.connections.complete_app(
                 crm, _callback(request), session.key if session else None
             )
+        except AccountNotChosen as several:
+            if session is None or several.workspace_id not in session.teammates:
+                return _refused(several)
+            return page("choose_account.html", several=several, app=APPS[several.app])
         except AuthorizationRefused as refused:
             return _refused(refused)
         if session is None or connected.workspace_id not in session.teammates:

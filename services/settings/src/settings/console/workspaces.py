@@ -17,6 +17,7 @@ from settings.handlers.connecting import AppNotOffered, Connections
 from settings.handlers.history import History, Overview
 from settings.handlers.installations import Installations, teammate
 
+_MOST_CHARS = 500  # of the address of a CRM account
 _SWITCH = {"on": True, "off": False}
 
 
@@ -85,9 +86,15 @@ class WorkspacePages:
         session = await self.visitors.signed_in(request)
         visit = await self.visitors.admin(request)
         app = known_app(request)
+        account = (await form(request)).get("account", [""])[0]
+        if len(account) > _MOST_CHARS:
+            raise HTTPException(400)
         try:
             url = await self.connections.authorize_app(
-                visit.workspace.id, app.key, Browser(session.key, visit.teammate_id)
+                visit.workspace.id,
+                app.key,
+                Browser(session.key, visit.teammate_id),
+                account or None,
             )
         except AppNotOffered:
             raise HTTPException(404) from None

@@ -52,6 +52,7 @@ class Authorization:
     verifier: str | None  # PKCE, where the vendor takes it
     purpose: Purpose = Purpose.INSTALL
     browser: Browser | None = None  # None: the operator started it, and handed the address on
+    account: str | None = None  # which of several CRM accounts is meant, where that was chosen
 
     def __repr__(self) -> str:
         return f"Authorization(vendor={self.vendor!r}, workspace_id={self.workspace_id!r})"

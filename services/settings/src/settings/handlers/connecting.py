@@ -5,7 +5,7 @@ and app it was made for: what comes back is never believed about where it belong
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from common import log
@@ -25,6 +25,7 @@ from settings.domain.authorizations import (
 from settings.domain.hosts import HostNotAllowed
 from settings.domain.installations import Connecting
 from settings.ports import (
+    AccountChoice,
     AuthorizationStore,
     Change,
     ConnectionStore,
@@ -43,6 +44,16 @@ class AuthorizationRefused(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal)
         self.refusal = refusal
+
+
+class AccountNotChosen(AuthorizationRefused):
+    """The person may enter several accounts: they choose one, and authorise once more."""
+
+    def __init__(self, workspace_id: str, app: str, choices: Sequence[AccountChoice]) -> None:
+        super().__init__(Refusal.SEVERAL_ACCOUNTS)
+        self.workspace_id = workspace_id
+        self.app = app
+        self.choices = choices
 
 
 class AppNotOffered(Exception):
@@ -103,14 +114,23 @@ class Connections:
         return self.intercom.authorize_url(state, self._redirect_uri(INTERCOM))
 
     async def authorize_app(
-        self, workspace_id: str, app: str, browser: Browser | None = None
+        self,
+        workspace_id: str,
+        app: str,
+        browser: Browser | None = None,
+        account: str | None = None,
     ) -> str:
-        """Where the admin goes; raises UnknownWorkspace, AppNotOffered."""
+        """Where the admin goes; raises UnknownWorkspace, AppNotOffered.
+
+        `account` is the key of one of the choices that an earlier round offered.
+        """
         vendor = self._crm(app)
         await self.installations.workspace(workspace_id)
         verifier = secrets.token_urlsafe(48) if APPS[app].pkce else None
         crm = APPS[app].crm
-        state = await self._new_state(crm, workspace_id, app, verifier, browser=browser)
+        state = await self._new_state(
+            crm, workspace_id, app, verifier, browser=browser, account=account
+        )
         return vendor.authorize_url(
             state, self._redirect_uri(crm), None if verifier is None else challenge(verifier)
         )
@@ -151,16 +171,19 @@ class Connections:
             raise AuthorizationRefused(Refusal.NOT_THE_ADMIN)
         try:
             grant = await self._crm(app).exchange(
-                _code(callback), self._redirect_uri(crm), authorization.verifier
+                _code(callback),
+                self._redirect_uri(crm),
+                authorization.verifier,
+                authorization.account,
             )
         except GrantRefused:
             raise AuthorizationRefused(Refusal.CODE_REFUSED) from None
         except HostNotAllowed:
             _log.error("vendor.host_not_allowed", vendor=crm, workspace=workspace_id)
             raise AuthorizationRefused(Refusal.HOST_NOT_ALLOWED) from None
-        except SeveralAccounts:
-            _log.warning("authorization.several_accounts", vendor=crm, workspace=workspace_id)
-            raise AuthorizationRefused(Refusal.SEVERAL_ACCOUNTS) from None
+        except SeveralAccounts as several:
+            _log.info("authorization.several_accounts", vendor=crm, workspace=workspace_id)
+            raise AccountNotChosen(workspace_id, app, several.choices) from None
         did = await self.store.connect(
             workspace_id,
             app,
@@ -186,12 +209,15 @@ class Connections:
         *,
         purpose: Purpose = Purpose.INSTALL,
         browser: Browser | None = None,
+        account: str | None = None,
     ) -> str:
         state = secrets.token_urlsafe(32)
         expires_at = self.clock.now() + STATE_LIFETIME
         await self.authorizations.keep(
             state,
-            Authorization(vendor, workspace_id, app, expires_at, verifier, purpose, browser),
+            Authorization(
+                vendor, workspace_id, app, expires_at, verifier, purpose, browser, account
+            ),
         )
         return state
 

@@ -25,7 +25,8 @@ class PostgresAuthorizations:
             await connection.execute(
                 "INSERT INTO oauth_states"
                 " (state_hash, vendor, workspace_id, app, expires_at, verifier, purpose,"
-                " session_key, teammate_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                " session_key, teammate_id, account)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
                 name,
                 authorization.vendor,
                 authorization.workspace_id,
@@ -35,6 +36,7 @@ class PostgresAuthorizations:
                 authorization.purpose,
                 None if browser is None else browser.session_key,
                 None if browser is None else browser.teammate_id,
+                authorization.account,
             )
 
     async def take(self, state: str) -> Authorization | None:
@@ -43,7 +45,7 @@ class PostgresAuthorizations:
             row = await connection.fetchrow(
                 "DELETE FROM oauth_states WHERE state_hash = $1"
                 " RETURNING vendor, workspace_id, app, expires_at, verifier, purpose, session_key,"
-                " teammate_id",
+                " teammate_id, account",
                 name,
             )
         if row is None:
@@ -57,6 +59,7 @@ class PostgresAuthorizations:
             verifier=None if stored is None else self._keyring.decrypt(stored, _place(name)),
             purpose=Purpose(row["purpose"]),
             browser=None if session_key is None else Browser(session_key, row["teammate_id"]),
+            account=row["account"],
         )
 
 

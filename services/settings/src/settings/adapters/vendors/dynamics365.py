@@ -21,11 +21,12 @@ from pydantic import Field, SecretStr
 from settings.adapters.vendors.base import Client, Offer, Vendor, VendorVariables, bearer_token
 from settings.domain.hosts import HostNotAllowed, allowed_api_base
 from settings.domain.tokens import Tokens
-from settings.ports import CrmGrant, SeveralAccounts, VendorUnavailable
+from settings.ports import AccountChoice, CrmGrant, SeveralAccounts, VendorUnavailable
 
 _API = "/api/data/v9.2"
 _LEAD: Final = "lead."  # before the guid, in the ids that delivery reports
-_INSTANCES = "/api/discovery/v2.0/Instances?$select=Url"
+_INSTANCES = "/api/discovery/v2.0/Instances?$select=Url,FriendlyName"
+_NAME_MAX_CHARS = 100
 
 
 class Dynamics365Variables(VendorVariables):
@@ -82,14 +83,16 @@ class Dynamics365(Vendor):
             query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
         return f"{self.login_url}/oauth2/v2.0/authorize?{urlencode(query)}"
 
-    async def exchange(self, code: str, redirect_uri: str, verifier: str | None) -> CrmGrant:
+    async def exchange(
+        self, code: str, redirect_uri: str, verifier: str | None, account: str | None = None
+    ) -> CrmGrant:
         asked_at = self.client.clock.now()
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         if verifier is not None:
             form["code_verifier"] = verifier
         answer = await self._token(form, self.discovery_url)
         found = self._tokens(answer, asked_at)
-        api_base = await self._environment(found.access_token)
+        api_base = await self._environment(found.access_token, account)
         tokens = await self.refresh(found.refresh_token, api_base)
         me = await self._get(f"{api_base}{_API}/WhoAmI", tokens.access_token)
         return CrmGrant(
@@ -110,18 +113,27 @@ class Dynamics365(Vendor):
         answer = await self._token(form, api_base)
         return self._tokens(answer, asked_at, refresh_token)
 
-    async def _environment(self, access_token: str) -> str:
-        """The address of the one environment that the person may enter and that is allowed."""
+    async def _environment(self, access_token: str, chosen: str | None) -> str:
+        """The address of the environment that is meant, of those the person may enter.
+
+        None is guessed: with several, it is the one that was chosen before the person came here.
+        """
         answer = await self._get(f"{self.discovery_url}{_INSTANCES}", access_token)
         listed = answer.get("value")
         if not isinstance(listed, list):
             raise VendorUnavailable("no_environments")
-        allowed = [address for address in map(self._allowed, listed) if address]
-        if len(allowed) > 1:
-            raise SeveralAccounts
+        allowed = {
+            address: _name(instance) or address
+            for instance in listed
+            if (address := self._allowed(instance))
+        }
         if not allowed:
             raise HostNotAllowed
-        return allowed[0]
+        if chosen in allowed:
+            return str(chosen)
+        if len(allowed) > 1:
+            raise SeveralAccounts([AccountChoice(*one) for one in allowed.items()])
+        return next(iter(allowed))
 
     def _allowed(self, instance: Any) -> str | None:
         try:
@@ -133,6 +145,10 @@ class Dynamics365(Vendor):
         ours = {"client_id": self.client.id, "client_secret": self.client.secret}
         url = f"{self.login_url}/oauth2/v2.0/token"
         return await self._form(url, {**form, **ours, "scope": _scope(resource)})
+
+
+def _name(instance: Mapping[str, Any]) -> str:
+    return str(instance.get("FriendlyName") or "")[:_NAME_MAX_CHARS]
 
 
 def _scope(resource: str) -> str:

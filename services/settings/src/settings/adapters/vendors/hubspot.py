@@ -63,7 +63,9 @@ class HubSpot(Vendor):
             query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
         return f"{self.app_url}/oauth/authorize?{urlencode(query)}"
 
-    async def exchange(self, code: str, redirect_uri: str, verifier: str | None) -> CrmGrant:
+    async def exchange(
+        self, code: str, redirect_uri: str, verifier: str | None, account: str | None = None
+    ) -> CrmGrant:
         asked_at = self.client.clock.now()
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         if verifier is not None:

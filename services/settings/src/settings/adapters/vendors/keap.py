@@ -71,7 +71,9 @@ class Keap(Vendor):
         }
         return f"{self.accounts_url}/app/oauth/authorize?{urlencode(query)}"
 
-    async def exchange(self, code: str, redirect_uri: str, verifier: str | None) -> CrmGrant:
+    async def exchange(
+        self, code: str, redirect_uri: str, verifier: str | None, account: str | None = None
+    ) -> CrmGrant:
         asked_at = self.client.clock.now()
         form = {
             "grant_type": "authorization_code",
@@ -82,12 +84,12 @@ class Keap(Vendor):
         }
         tokens = self._tokens(await self._form(f"{self.api_url}/token", form), asked_at)
         me = await self._get(f"{self.api_url}{_API}/oauth/connect/userinfo", tokens.access_token)
-        account = me.get("tenant_id")
-        if not isinstance(account, str) or not account:
+        tenant = me.get("tenant_id")
+        if not isinstance(tenant, str) or not tenant:
             raise VendorUnavailable("no_account")
         return CrmGrant(
             tokens=tokens,
-            account_id=account,
+            account_id=tenant,
             user_id=await self._user(me, tokens.access_token),
             api_base=self.api_url,
         )

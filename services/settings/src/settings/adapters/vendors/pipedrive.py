@@ -64,10 +64,7 @@ class Pipedrive(Vendor):
         return f"{self.oauth_url}/oauth/authorize?{urlencode(query)}"
 
     async def exchange(
-        self,
-        code: str,
-        redirect_uri: str,
-        verifier: str | None,
+        self, code: str, redirect_uri: str, verifier: str | None, account: str | None = None
     ) -> CrmGrant:
         asked_at = self.client.clock.now()
         answer = await self._token(

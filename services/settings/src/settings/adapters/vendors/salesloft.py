@@ -62,7 +62,9 @@ class Salesloft(Vendor):
         }
         return f"{self.accounts_url}/oauth/authorize?{urlencode(query)}"
 
-    async def exchange(self, code: str, redirect_uri: str, verifier: str | None) -> CrmGrant:
+    async def exchange(
+        self, code: str, redirect_uri: str, verifier: str | None, account: str | None = None
+    ) -> CrmGrant:
         asked_at = self.client.clock.now()
         given = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         tokens = self._tokens(await self._token(given), asked_at)

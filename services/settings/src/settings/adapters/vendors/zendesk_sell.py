@@ -57,7 +57,9 @@ class ZendeskSell(Vendor):
         }
         return f"{self.url}/oauth2/authorize?{urlencode(query)}"
 
-    async def exchange(self, code: str, redirect_uri: str, verifier: str | None) -> CrmGrant:
+    async def exchange(
+        self, code: str, redirect_uri: str, verifier: str | None, account: str | None = None
+    ) -> CrmGrant:
         asked_at = self.client.clock.now()
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         tokens = self._tokens(await self._token(form), asked_at)
