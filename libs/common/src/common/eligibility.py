@@ -32,6 +32,9 @@ class Installation(BaseModel):
     paused_app_users: frozenset[str] = frozenset()  # listed, but not active: told why they are not
     all_conversations: bool  # the option that waives R8's app user
     note_policy: Literal["update", "new"]
+    # Of the activity beside the note, where the CRM gets one (R5); None: the deployment's own.
+    activity_policy: Literal["update", "new"] | None = None
+    activity_type: str | None = None
     time_zone: str  # IANA name
     crm_account: str  # the CRM account's own id
     reconnect_needed: bool

@@ -42,7 +42,11 @@ class Accompanying:
     async def _create(self) -> None:
         person_id = self.sending.working.known.person_id or await self.persons.find()
         newest = self.conversation.newest_update
-        note = replace(self.rendering.note(self.period), owner_id=await self.persons.owner())
+        note = replace(
+            self.rendering.note(self.period),
+            owner_id=await self.persons.owner(),
+            activity_type=self.sending.working.installation.activity_type,
+        )
         await self.sending.create("activity", person_id, note, self.period, newest)
 
     async def _update(self, known: Written) -> None:

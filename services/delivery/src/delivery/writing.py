@@ -81,7 +81,8 @@ class Writing:
 
     @property
     def _activity_period(self) -> int | None:
-        if self.needs.limits.activity_policy == "update":
+        own = self.working.installation.activity_policy
+        if (own or self.needs.limits.activity_policy) == "update":
             return None
         return period_of(self.conversation, self.needs.limits.quiet_period)
 

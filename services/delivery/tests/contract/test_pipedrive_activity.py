@@ -77,6 +77,15 @@ async def test_whether_people_have_done_it_is_theirs_after_it_was_made(
     assert (activity["type"], activity["done"]) == ("call", False)
 
 
+async def test_a_type_of_the_installations_own_goes_before_the_deployments(
+    pipedrive: Any, make_note: Any
+) -> None:
+    ada = pipedrive.add_person(email="ada@example.com")
+    await create(pipedrive, ada, replace(make_note(), activity_type="call"))
+    [activity] = activities(pipedrive)
+    assert activity["type"] == "call"
+
+
 async def test_a_type_that_the_account_lacks_is_refused_for_good(
     pipedrive: Any, make_note: Any
 ) -> None:

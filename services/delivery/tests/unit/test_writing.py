@@ -36,6 +36,7 @@ class World:
         self.notes: dict[str, str] = {"n1": "501"}
         self.activities: dict[str, str] = {}
         self.bodies: dict[str, str] = {}
+        self.types: list[str | None] = []  # of the activities, as they were asked for
         self.refuses_once = False  # the token, at an activity
 
     def person_goes(self) -> None:
@@ -70,6 +71,7 @@ class World:
         if self.refuses_once:
             self.refuses_once = False
             raise TokenRejected
+        self.types.append(note.activity_type)
         return self._made(self.activities, person, note)
 
     def _made(self, records: dict[str, str], person: str, note: Note) -> str:
@@ -182,3 +184,23 @@ async def test_a_note_that_was_made_before_the_token_was_refused_is_delivered() 
         await work.write(activity=True)
     assert (await work.write(activity=True)).outcome is Outcome.DELIVERED
     assert (len(world.notes), len(world.activities)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("deployment", "own", "made"),
+    [("update", None, 0), ("new", None, 1), ("update", "new", 1), ("new", "update", 0)],
+)
+async def test_an_installations_own_activity_policy_and_type_go_before_the_deployments(
+    deployment: Literal["update", "new"], own: str | None, made: int
+) -> None:
+    world = World("501", merges=False)
+    await noted(world)
+    before = Update(SAID.updated_at - timedelta(days=1), 0)
+    # Of an earlier period: under `new` today's conversation gets another one.
+    known = Known("501", Written("n1", None, SAID), Written("a1", 999, before))
+    work = writing(world, known, deployment)
+    work.working.installations["pipedrive"] = INSTALLATION.model_copy(
+        update={"activity_policy": own, "activity_type": "call"}
+    )
+    await work.write(activity=True)
+    assert (len(world.activities), world.types) == (made, ["call"] * made)

@@ -56,6 +56,7 @@ from settings.handlers.history import History, sweep
 from settings.handlers.idling import Idle
 from settings.handlers.installations import Installations
 from settings.handlers.leaving import Leaving
+from settings.handlers.options import OptionChanges
 from settings.handlers.retrying import Retrying
 from settings.handlers.signing_in import SignIn
 from settings.handlers.teammates import TeammateNames
@@ -199,6 +200,7 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
     )
     links = Links(link_urls, crms)
     leaving = Leaving(installations, store, access, crms)
+    options = OptionChanges(installations, access, crms)
     retrying = Retrying(history.deliveries, installations.store, clock)
     forgetting = Forgetting(leaving, installations, history.store, history.deliveries, clock)
     console = console_app(
@@ -208,7 +210,7 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
                 visitors, connections, Limit(config.settings_sign_ins_per_minute), config.proxies
             ),
             WorkspacePages(visitors, installations, connections, history),
-            AppPages(visitors, installations, connections, leaving),
+            AppPages(visitors, installations, connections, leaving, options),
             HistoryPages(visitors, installations, history, retrying, links),
             ConversationPages(visitors, installations, history, links),
             AdminPages(visitors, installations, forgetting, PostgresAudit(database)),
@@ -220,6 +222,7 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
         connections,
         leaving,
         forgetting,
+        options,
         config.settings_operator_token.get_secret_value(),
     )
     broker = new_broker(config, "settings")

@@ -462,6 +462,15 @@ class CrmVendor(Protocol):
         """
         ...
 
+    async def activity_warning(
+        self, api_base: str, access_token: str, wanted: str | None
+    ) -> str | None:
+        """Why activities of this type cannot be made in the account, as a sentence for its admin.
+
+        None where they can, or where this CRM gets none; `wanted` None: the deployment's type.
+        """
+        ...
+
     async def refresh(self, refresh_token: str, api_base: str) -> Tokens:
         """A new pair for the account at this address."""
         ...

@@ -331,3 +331,40 @@ async def test_of_several_accounts_the_admin_chooses_one_and_allows_it_once_more
     assert came.status_code == 303, came.text
     access = (await site.crm_access(world.workspace, "dynamics365")).json()
     assert access["api_base"] == addresses[1]
+
+
+async def test_pipedrives_activity_is_an_option_and_its_type_one_that_the_account_has(
+    site: Any, admin: Any, world: Any, database: Any
+) -> None:
+    await admin.connect(world.workspace, "pipedrive", world.pipedrive)
+    page, options = (f"/w/{world.workspace}/apps/pipedrive{end}" for end in ("", "/options"))
+    usual = {"note_policy": "update", "time_zone": "Europe/Berlin"}
+    told = await installation(site, world, "pipedrive")
+    assert (told["activity_policy"], told["activity_type"]) == (None, None)
+    for wrong in (
+        {"activity_policy": "never", "activity_type": ""},
+        {"activity_policy": "new", "activity_type": "a b"},
+        {"activity_policy": "new"},
+    ):
+        assert (await admin.post(options, **usual, **wrong)).status_code == 400
+    answer = await admin.post(options, **usual, activity_policy="new", activity_type="fax")
+    said = html.unescape(answer.text)
+    assert (answer.status_code, "no activity type 'fax'" in said) == (400, True)
+    assert "call" in said  # what there is
+    assert (await installation(site, world, "pipedrive"))["version"] == told["version"]
+    await database.execute(
+        "UPDATE connections SET warning = 'amiss' WHERE workspace_id = $1", world.workspace
+    )
+    assert "amiss" in (await admin.get(page)).text
+    answer = await admin.post(options, **usual, activity_policy="new", activity_type="call")
+    assert answer.status_code == 303
+    told = await installation(site, world, "pipedrive")
+    assert (told["activity_policy"], told["activity_type"]) == ("new", "call")
+    shown = (await admin.get(page)).text
+    assert "amiss" not in shown
+    assert 'value="call"' in shown
+    path = f"/v1/workspaces/{world.workspace}/apps/pipedrive/options"
+    refused = await site.operator("PATCH", path, {"activity_type": "fax"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "unknown_activity_type")
+    # HubSpot has no activity beside the note, and its page no such option.
+    assert "activity_type" not in (await admin.get(f"/w/{world.workspace}/apps/hubspot")).text

@@ -111,13 +111,12 @@ async def test_hubspots_secret_goes_in_the_body_and_a_kept_refresh_token_stays()
         (TYPES, False),
         (httpx.Response(200, json={"data": TYPES.json()["data"][1:]}), True),
         (httpx.Response(200, json={"data": [{"key_string": "task", "active_flag": False}]}), True),
-        (httpx.Response(403, json={"success": False}), False),
     ],
 )
 async def test_pipedrive_names_our_client_by_basic_and_the_company_by_users_me(
     types: httpx.Response, warned: bool
 ) -> None:
-    """An activity type that the company lacks is told at once; that it cannot be read is not."""
+    """An activity type that the company lacks is told."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.host == "oauth.pipedrive.com":
@@ -133,8 +132,12 @@ async def test_pipedrive_names_our_client_by_basic_and_the_company_by_users_me(
     grant = await pipedrive(answer).exchange("code", "https://x.example/cb", None)
     assert (grant.account_id, grant.user_id) == ("99", "7")
     assert grant.api_base == "https://acme.pipedrive.com"
-    assert (grant.warning is not None) is warned
-    assert not warned or "'task'" in str(grant.warning)
+    asked = pipedrive(answer).activity_warning
+    warning = await asked(grant.api_base, grant.tokens.access_token, None)
+    assert (warning is not None) is warned
+    assert not warned or "'task'" in str(warning)
+    other = await asked(grant.api_base, grant.tokens.access_token, "nonsense")
+    assert "no activity type 'nonsense'" in str(other)
 
 
 async def test_no_token_is_sent_to_a_host_that_pipedrive_may_not_name() -> None:

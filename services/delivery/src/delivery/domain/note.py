@@ -42,6 +42,7 @@ class Note:
     subject: str  # for CRMs and activities that want a title; ids only, no text
     # The CRM's user whose record a new one is to be; the connection's own user where None.
     owner_id: str | None = None
+    activity_type: str | None = None  # of a new activity; the deployment's where None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from common.outcomes import Outcome
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from settings.domain.installations import (
+    ACTIVITY_TYPE,
     AppUser,
     ConnectionState,
     InstalledApp,
@@ -80,8 +81,23 @@ class ChangedOptions(Asked):
         None, examples=["Europe/Berlin"]
     )
 
+    activity_policy: NotePolicy | None = Field(
+        None, description="Pipedrive: one activity kept up to date, or a new one each time."
+    )
+    activity_type: Annotated[str, Field(pattern=ACTIVITY_TYPE)] | None = Field(
+        None,
+        description="Pipedrive: the key of one of the account's own activity types.",
+        examples=["call"],
+    )
+
     def options(self) -> Options:
-        return Options(self.note_policy, self.all_conversations, self.time_zone)
+        return Options(
+            self.note_policy,
+            self.all_conversations,
+            self.time_zone,
+            self.activity_policy,
+            self.activity_type,
+        )
 
 
 class NewAdmin(Asked):
@@ -249,6 +265,8 @@ class AppView(BaseModel):
     crm_account: str = Field(examples=["42001"])
     connection: ConnectionState
     warning: str | None = Field(description="what is amiss with the account, for its admin to mend")
+    activity_policy: NotePolicy | None = Field(description="null: the deployment's")
+    activity_type: str | None = Field(description="null: the deployment's")
     app_users: list[AppUserView]
 
     @classmethod

@@ -16,6 +16,7 @@ from settings.domain.authorizations import Refusal
 from settings.handlers.access import ReconnectNeeded
 from settings.handlers.connecting import AppNotOffered, AuthorizationRefused
 from settings.handlers.leaving import NotTheVendor
+from settings.handlers.options import UnknownActivityType
 from settings.ports import (
     NotInstalled,
     StoreUnavailable,
@@ -93,6 +94,10 @@ def problem(
 
 def handle_problems(app: FastAPI) -> None:
     """Turn what handlers raise into problems."""
+
+    @app.exception_handler(UnknownActivityType)
+    async def unknown_type(_: Request, error: UnknownActivityType) -> Response:
+        return problem(409, "unknown_activity_type", str(error))
 
     async def plain(_: Request, error: Exception) -> Response:
         return problem(*_PLAIN[type(error)])

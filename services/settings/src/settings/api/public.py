@@ -14,6 +14,7 @@ from settings.handlers.connecting import Callback, Connections
 from settings.handlers.forgetting import Forgetting
 from settings.handlers.installations import OPERATOR, Installations
 from settings.handlers.leaving import Leaving
+from settings.handlers.options import OptionChanges
 
 _DESCRIPTION = "/v1/openapi.json"
 _App = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,40}$", examples=["hubspot"])]
@@ -26,6 +27,7 @@ def public_app(
     connections: Connections,
     leaving: Leaving,
     forgetting: Forgetting,
+    options: OptionChanges,
     operator_token: str,
 ) -> ASGIApp:
     app = FastAPI(
@@ -37,7 +39,7 @@ def public_app(
         redirect_slashes=False,
     )
     handle_problems(app)
-    app.include_router(_operator(installations, connections, leaving))
+    app.include_router(_operator(installations, connections, leaving, options))
     app.include_router(_forgetting(forgetting))
     app.include_router(_callbacks(connections, leaving))
 
@@ -81,7 +83,10 @@ def _forgetting(forgetting: Forgetting) -> APIRouter:
 
 
 def _operator(
-    installations: Installations, connections: Connections, leaving: Leaving
+    installations: Installations,
+    connections: Connections,
+    leaving: Leaving,
+    options: OptionChanges,
 ) -> APIRouter:
     router = _for_operators()
 
@@ -129,9 +134,7 @@ def _operator(
         workspace_id: WorkspaceId, app: _App, changed: models.ChangedOptions
     ) -> models.AppView:
         """Change what is named and leave the rest."""
-        return models.AppView.of(
-            await installations.set_options(workspace_id, app, changed.options(), OPERATOR)
-        )
+        return models.AppView.of(await options.set(workspace_id, app, changed.options(), OPERATOR))
 
     @router.put("/workspaces/{workspace_id}/admin")
     async def set_admin(workspace_id: WorkspaceId, admin: models.NewAdmin) -> models.WorkspaceView:

@@ -1,6 +1,8 @@
 """One app in one workspace: its connection, who uses it, how it writes, and its end."""
 
+import re
 from dataclasses import dataclass
+from typing import Any
 from zoneinfo import available_timezones
 
 from starlette.exceptions import HTTPException
@@ -8,12 +10,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from settings.console.pages import notice
 from settings.console.visitors import Visitors, field, form
 from settings.console.workspaces import known_app
-from settings.domain.installations import AppUser, InstalledApp, NotePolicy, Options
+from settings.domain.installations import ACTIVITY_TYPE, AppUser, InstalledApp, NotePolicy, Options
+from settings.handlers.access import ReconnectNeeded
 from settings.handlers.connecting import Connections
 from settings.handlers.installations import Installations, teammate
 from settings.handlers.leaving import Leaving
+from settings.handlers.options import OptionChanges, UnknownActivityType
 from settings.handlers.teammates import Teammates
 
 _MOST_USERS = 1_000
@@ -42,6 +47,7 @@ class AppPages:
     installations: Installations
     connections: Connections
     leaving: Leaving
+    options: OptionChanges
 
     def routes(self) -> list[Route]:
         base = "/w/{workspace_id}/apps/{app}"
@@ -102,18 +108,30 @@ class AppPages:
         policy, zone = _POLICIES.get(field(fields, "note_policy")), field(fields, "time_zone")
         if policy is None or zone not in (*_TIME_ZONES, visit.workspace.time_zone):
             raise HTTPException(400)
+        activity: dict[str, Any] = {}
+        if app.activity:
+            chosen, kind = field(fields, "activity_policy"), field(fields, "activity_type").strip()
+            if (chosen and chosen not in _POLICIES) or not re.fullmatch(ACTIVITY_TYPE, kind or "x"):
+                raise HTTPException(400)
+            activity = {
+                "activity_policy": _POLICIES.get(chosen),
+                "activity_type": kind or None,
+            }
         before = await self.installations.app(visit.workspace.id, app.key)
         same_zone = zone == (before.time_zone or visit.workspace.time_zone)
-        await self.installations.set_options(
-            visit.workspace.id,
-            app.key,
-            Options(
-                note_policy=policy,
-                all_conversations="all_conversations" in fields,
-                time_zone=None if same_zone else zone,
-            ),
-            teammate(visit.teammate_id),
+        options = Options(
+            note_policy=policy,
+            all_conversations="all_conversations" in fields,
+            time_zone=None if same_zone else zone,
+            **activity,
         )
+        try:
+            by = teammate(visit.teammate_id)
+            await self.options.set(visit.workspace.id, app.key, options, by)
+        except UnknownActivityType as error:
+            return notice(400, "Nothing was changed", str(error))
+        except ReconnectNeeded:
+            return notice(409, "Nothing was changed", "Connect the account again first.")
         return RedirectResponse(f"/w/{visit.workspace.id}/apps/{app.key}?did=options", 303)
 
     async def uninstall(self, request: Request) -> Response:

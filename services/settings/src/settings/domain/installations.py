@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+ACTIVITY_TYPE = r"^[A-Za-z0-9_-]{1,100}$"
 NotePolicy = Literal["update", "new"]
 
 
@@ -28,6 +29,8 @@ class Options:
     note_policy: NotePolicy | None = None
     all_conversations: bool | None = None
     time_zone: str | None = None
+    activity_policy: NotePolicy | None = None
+    activity_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,9 @@ class InstalledApp:
     connection: ConnectionState
     warning: str | None  # what is amiss with the account, for its admin to mend
     app_users: tuple[AppUser, ...]
+    # Of the activity beside the note, where the CRM gets one; None: the deployment's own.
+    activity_policy: NotePolicy | None = None
+    activity_type: str | None = None
 
 
 class Connecting(StrEnum):

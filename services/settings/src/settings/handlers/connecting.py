@@ -6,7 +6,7 @@ and app it was made for: what comes back is never believed about where it belong
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from common import log
 from common.catalog import APPS, App
@@ -29,12 +29,15 @@ from settings.ports import (
     AuthorizationStore,
     Change,
     ConnectionStore,
+    CrmGrant,
     CrmVendor,
     GrantRefused,
     InstallationStore,
     IntercomMe,
     IntercomVendor,
+    NotInstalled,
     SeveralAccounts,
+    VendorUnavailable,
 )
 
 _log = log.get(__name__)
@@ -184,6 +187,7 @@ class Connections:
         except SeveralAccounts as several:
             _log.info("authorization.several_accounts", vendor=crm, workspace=workspace_id)
             raise AccountNotChosen(workspace_id, app, several.choices) from None
+        grant = replace(grant, warning=await self._activity_warning(workspace_id, app, grant))
         did = await self.store.connect(
             workspace_id,
             app,
@@ -192,6 +196,19 @@ class Connections:
         )
         _log.info("app.connected", workspace=workspace_id, app=app, did=did)
         return Connected(workspace_id, app, grant.account_id, did, grant.warning)
+
+    async def _activity_warning(self, workspace_id: str, app: str, grant: CrmGrant) -> str | None:
+        try:
+            wanted = (await self.installations.app(workspace_id, app)).activity_type
+        except NotInstalled:
+            wanted = None
+        token = grant.tokens.access_token
+        try:
+            return await self._crm(app).activity_warning(grant.api_base, token, wanted)
+        except (VendorUnavailable, GrantRefused) as error:
+            # Connected all the same: an activity of a wrong type ends as a failure that says so.
+            _log.warning("activity_types.unread", vendor=app, why=type(error).__name__)
+            return None
 
     def _crm(self, app: str) -> CrmVendor:
         known = APPS.get(app)

@@ -74,7 +74,7 @@ class Pipedrive(PipedriveRecords, HttpActivityCrm):
         return self.note_in(found)
 
     def new_activity(self, person_id: str, note: Note) -> tuple[str, Json]:
-        made = {**_activity(note.body, note), "type": self.activities.type}
+        made = {**_activity(note.body, note), "type": note.activity_type or self.activities.type}
         made["done"] = self.activities.done  # only now: later on it is the people's own
         return ACTIVITIES, made | participants(person_id) | owned_by(note.owner_id)
 

@@ -324,7 +324,7 @@ async def _install(
         " VALUES ($1, $2, $3, $4) ON CONFLICT (workspace_id, app) DO UPDATE"
         " SET installed_at = excluded.installed_at, installed_by = excluded.installed_by,"
         " transcript_sync = DEFAULT, note_policy = DEFAULT, all_conversations = DEFAULT,"
-        " time_zone = NULL, uninstalled_at = NULL",
+        " time_zone = NULL, activity_policy = NULL, activity_type = NULL, uninstalled_at = NULL",
         workspace_id,
         app,
         change.at,

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 # once per connection.
 _INSTALLATIONS = """
 SELECT i.workspace_id, i.app, i.version, i.installed_at, i.transcript_sync, i.all_conversations,
-       i.note_policy, coalesce(i.time_zone, w.time_zone) AS time_zone,
+       i.note_policy, i.activity_policy, i.activity_type,
+       coalesce(i.time_zone, w.time_zone) AS time_zone,
        c.account_id AS crm_account,
        (c.state <> 'connected' OR t.state <> 'connected') AS reconnect_needed,
        ARRAY(SELECT u.teammate_id FROM app_users u
@@ -50,7 +51,8 @@ SELECT w.workspace_id AS id, w.region, w.name, w.time_zone, w.admin_id, t.state 
 
 _APPS = """
 SELECT i.app, i.version, i.installed_at, i.installed_by, i.transcript_sync, i.note_policy,
-       i.all_conversations, i.time_zone, c.account_id AS crm_account, c.api_base,
+       i.all_conversations, i.time_zone, i.activity_policy, i.activity_type,
+       c.account_id AS crm_account, c.api_base,
        c.state AS connection, c.warning,
        ARRAY(SELECT (u.teammate_id, u.paused) FROM app_users u
               WHERE u.workspace_id = i.workspace_id AND u.app = i.app ORDER BY u.teammate_id)
@@ -76,7 +78,8 @@ _OF_A_WORKSPACE = (
 )
 
 _LOCKED = """
-SELECT transcript_sync, note_policy, all_conversations, time_zone FROM installations
+SELECT transcript_sync, note_policy, all_conversations, time_zone, activity_policy, activity_type
+  FROM installations
  WHERE workspace_id = $1 AND app = $2 AND uninstalled_at IS NULL FOR UPDATE
 """
 
@@ -169,6 +172,8 @@ class PostgresInstallations:
                 "note_policy": options.note_policy,
                 "all_conversations": options.all_conversations,
                 "time_zone": options.time_zone,
+                "activity_policy": options.activity_policy,
+                "activity_type": options.activity_type,
             }
             changed = {
                 name: value
@@ -180,11 +185,22 @@ class PostgresInstallations:
             await connection.execute(
                 "UPDATE installations SET note_policy = coalesce($3, note_policy),"
                 " all_conversations = coalesce($4, all_conversations),"
-                " time_zone = coalesce($5, time_zone) WHERE workspace_id = $1 AND app = $2",
+                " time_zone = coalesce($5, time_zone),"
+                " activity_policy = coalesce($6, activity_policy),"
+                " activity_type = coalesce($7, activity_type)"
+                " WHERE workspace_id = $1 AND app = $2",
                 workspace_id,
                 app,
                 *asked.values(),
             )
+            if (
+                "activity_type" in changed
+            ):  # it was looked up: what was amiss with the former is over
+                await connection.execute(
+                    "UPDATE connections SET warning = NULL WHERE workspace_id = $1 AND app = $2",
+                    workspace_id,
+                    app,
+                )
             await audit(connection, change, "options", workspace_id, app, **changed)
             await bump(connection, workspace_id, app, change)
 

@@ -82,6 +82,12 @@ class Vendor:
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
+    async def activity_warning(
+        self, api_base: str, access_token: str, wanted: str | None
+    ) -> str | None:
+        """Why activities of this type cannot be made; None where they can, or there are none."""
+        return None
+
     def person_url(self, api_base: str, account_id: str, person_id: str) -> str | None:
         """Where people see this person in the CRM; None where no such address is known."""
         return None

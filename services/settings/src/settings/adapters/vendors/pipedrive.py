@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 from urllib.parse import quote, urlencode
 
-from common import log
 from common.config import ActivityConfig, CommaSeparated
 from pydantic import Field, SecretStr
 
@@ -21,8 +20,6 @@ from settings.adapters.vendors.base import Client, Offer, Vendor, VendorVariable
 from settings.domain.hosts import allowed_api_base
 from settings.domain.tokens import Tokens
 from settings.ports import CrmGrant, Departure, VendorUnavailable
-
-_log = log.get(__name__)
 
 
 class PipedriveVariables(VendorVariables, ActivityConfig):
@@ -75,27 +72,26 @@ class Pipedrive(Vendor):
         tokens = self._tokens(answer, asked_at)
         me = (await self._get(f"{api_base}/api/v1/users/me", tokens.access_token)).get("data")
         company, user = _ids(me)
-        warning = await self._warning(api_base, tokens.access_token)
-        return CrmGrant(tokens, company, user, api_base, warning)
+        return CrmGrant(tokens, company, user, api_base)
 
-    async def _warning(self, api_base: str, access_token: str) -> str | None:
+    async def activity_warning(
+        self, api_base: str, access_token: str, wanted: str | None
+    ) -> str | None:
         """Types are each company's own; an activity of an unknown one would be refused."""
-        try:
-            answer = await self._get(f"{api_base}/api/v1/activityTypes", access_token)
-        except VendorUnavailable as error:  # connected all the same; `lull doctor` looks again
-            _log.warning("activity_types.unread", reason=error.reason)
-            return None
+        answer = await self._get(f"{api_base}/api/v1/activityTypes", access_token)
         listed = answer.get("data")
         known = sorted(
             str(one.get("key_string"))
             for one in (listed if isinstance(listed, list) else [])
             if isinstance(one, dict) and one.get("active_flag")
         )
-        if self.activity_type in known:
+        key = wanted or self.activity_type
+        if key in known:
             return None
         return (
-            f"This account has no activity type '{self.activity_type}', so no activities can be "
-            f"made. Add it in Pipedrive (its types now: {', '.join(known)}), then connect again."
+            f"This account has no activity type '{key}', so no activities can be made. Its types "
+            f"now: {', '.join(known)}. Choose one of them in the options, or add it in Pipedrive "
+            "and connect again."
         )
 
     def person_url(self, api_base: str, account_id: str, person_id: str) -> str | None:
