@@ -61,7 +61,9 @@ from settings.handlers.retrying import Retrying
 from settings.handlers.signing_in import SignIn
 from settings.handlers.teammates import TeammateNames
 from settings.handlers.telling import Telling
-from settings.ports import CrmVendor, StoreUnavailable, Teller
+from settings.ports.faults import StoreUnavailable
+from settings.ports.people import Teller
+from settings.ports.vendors import CrmVendor
 
 _DESCRIPTION = """
 Which workspace has sync switched on, for which app, and the tokens of its accounts.

@@ -12,7 +12,7 @@ from common.health import Need
 from settings.adapters.vendors.base import Client
 from settings.adapters.vendors.dynamics365 import Dynamics365
 from settings.domain.hosts import HostNotAllowed
-from settings.ports import (
+from settings.ports.faults import (
     AccountChoice,
     GrantRefused,
     SeveralAccounts,

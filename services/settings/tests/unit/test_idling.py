@@ -7,7 +7,7 @@ import pytest
 from common.clock import FakeClock
 from settings.handlers.access import ReconnectNeeded
 from settings.handlers.idling import AGAIN_AFTER, IDLE_AFTER, Idle
-from settings.ports import NotInstalled, StoreUnavailable, VendorUnavailable
+from settings.ports.faults import NotInstalled, StoreUnavailable, VendorUnavailable
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

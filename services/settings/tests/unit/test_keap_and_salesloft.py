@@ -13,7 +13,7 @@ from common.health import Need
 from settings.adapters.vendors.base import Client
 from settings.adapters.vendors.keap import Keap
 from settings.adapters.vendors.salesloft import Salesloft
-from settings.ports import GrantRefused, VendorMisconfigured, VendorUnavailable
+from settings.ports.faults import GrantRefused, VendorMisconfigured, VendorUnavailable
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 Answer = Callable[[httpx.Request], httpx.Response]

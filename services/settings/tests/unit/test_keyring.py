@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from settings.adapters.keyring import Keyring, Place
-from settings.ports import TokenUnreadable
+from settings.ports.faults import TokenUnreadable
 
 OLD = ("k1", base64.b64encode(b"1" * 32).decode())
 NEW = ("k2", base64.b64encode(b"2" * 32).decode())

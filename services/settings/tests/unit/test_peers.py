@@ -13,7 +13,7 @@ from common.outcomes import Outcome
 from common.peers import HttpPending, PeerUnavailable
 from settings.adapters.peers import HttpDeliveries
 from settings.domain.history import Filter
-from settings.ports import Asked, Preview, Unwritten, Waiting
+from settings.ports.history import Asked, Preview, Unwritten, Waiting
 
 DUE = datetime(2026, 11, 26, 9, 15, tzinfo=UTC)
 ONE, TWO = "http://debounce-0:8081", "http://debounce-1:8081"

@@ -14,7 +14,7 @@ from settings.adapters.vendors.hubspot import HubSpot
 from settings.adapters.vendors.intercom import Intercom
 from settings.adapters.vendors.pipedrive import Pipedrive
 from settings.domain.hosts import HostNotAllowed
-from settings.ports import GrantRefused, VendorMisconfigured, VendorUnavailable
+from settings.ports.faults import GrantRefused, VendorMisconfigured, VendorUnavailable
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 Answer = Callable[[httpx.Request], httpx.Response]

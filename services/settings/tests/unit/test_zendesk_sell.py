@@ -11,7 +11,7 @@ from common.clock import FakeClock
 from common.health import Need
 from settings.adapters.vendors.base import Client
 from settings.adapters.vendors.zendesk_sell import ZendeskSell
-from settings.ports import GrantRefused, VendorMisconfigured, VendorUnavailable
+from settings.ports.faults import GrantRefused, VendorMisconfigured, VendorUnavailable
 
 NOW = datetime(2026, 11, 22, 10, 15, tzinfo=UTC)
 PAIR = {"access_token": "new-access", "refresh_token": "new-refresh", "expires_in": 3599}

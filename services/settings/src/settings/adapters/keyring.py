@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from settings.ports import TokenUnreadable
+from settings.ports.faults import TokenUnreadable
 
 _NONCE_BYTES = 12  # what GCM is made for; random is safe for 2^32 values a key
 

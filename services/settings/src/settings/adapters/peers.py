@@ -10,7 +10,7 @@ from common.outcomes import Outcome
 from common.peers import Peer, PeerUnavailable, instant, number, place_of
 
 from settings.domain.history import Filter
-from settings.ports import Asked, ForgottenContact, Preview, Unwritten, Waiting
+from settings.ports.history import Asked, ForgottenContact, Preview, Unwritten, Waiting
 
 _PREVIEW_DEADLINE = timedelta(seconds=15)  # it asks Intercom and the CRM
 _CHANGE_DEADLINE = timedelta(seconds=15)  # some hundred rows, each in its own transaction

@@ -23,7 +23,7 @@ from prometheus_client import Counter
 
 from settings.adapters.postgres.database import Database
 from settings.adapters.postgres.journal import OUTBOX_EVENTS
-from settings.ports import StoreUnavailable
+from settings.ports.faults import StoreUnavailable
 
 if TYPE_CHECKING:
     from settings.adapters.postgres.database import Connection

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from settings.adapters.postgres.database import Database
 from settings.adapters.postgres.history import add_outcomes, note_updates
-from settings.ports import StoreUnavailable
+from settings.ports.faults import StoreUnavailable
 
 if TYPE_CHECKING:
     from settings.adapters.postgres.database import Connection

@@ -22,7 +22,8 @@ from common import http
 from common.catalog import APPS
 from common.clock import Clock
 
-from settings.ports import Notice, NotTold
+from settings.ports.faults import NotTold
+from settings.ports.people import Notice
 
 _DEADLINE = timedelta(seconds=10)
 _ANSWER_MAX_BYTES = 64 * 1024

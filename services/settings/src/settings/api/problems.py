@@ -17,7 +17,7 @@ from settings.handlers.access import ReconnectNeeded
 from settings.handlers.connecting import AppNotOffered, AuthorizationRefused
 from settings.handlers.leaving import NotTheVendor
 from settings.handlers.options import UnknownActivityType
-from settings.ports import (
+from settings.ports.faults import (
     NotInstalled,
     StoreUnavailable,
     TokenUnreadable,

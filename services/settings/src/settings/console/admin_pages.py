@@ -17,7 +17,7 @@ from settings.domain.links import conversation_meant
 from settings.handlers.forgetting import Forgetting, Record
 from settings.handlers.installations import Installations, teammate
 from settings.handlers.teammates import Teammates
-from settings.ports import AuditRow, AuditStore
+from settings.ports.installations import AuditRow, AuditStore
 
 _PAGE = 100
 _MOST_DIGITS = 18

@@ -22,12 +22,7 @@ from settings.console.pages import notice, page, static
 from settings.console.signing import Signing
 from settings.console.visitors import NotTheAdmin, SignedOut, Visitors
 from settings.console.workspaces import WorkspacePages
-from settings.ports import (
-    NotInstalled,
-    StoreUnavailable,
-    TokenUnreadable,
-    VendorUnavailable,
-)
+from settings.ports.faults import NotInstalled, StoreUnavailable, TokenUnreadable, VendorUnavailable
 
 _log = log.get(__name__)
 

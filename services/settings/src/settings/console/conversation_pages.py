@@ -16,7 +16,7 @@ from settings.domain.history import DONE, Entry, Filter
 from settings.domain.links import conversation_meant
 from settings.handlers.history import History, Standing
 from settings.handlers.installations import Installations, teammate
-from settings.ports import Preview
+from settings.ports.history import Preview
 
 # Delivery's words for why a row waits, as people read them.
 WAITS_FOR = {

@@ -22,7 +22,7 @@ from settings.domain.links import conversation_meant
 from settings.handlers.history import History
 from settings.handlers.installations import Installations, teammate
 from settings.handlers.retrying import Retrying
-from settings.ports import Asked
+from settings.ports.history import Asked
 
 _NAMES = ("app", "outcome", "from", "to", "conversation")
 _FAILED = frozenset({Outcome.FAILED})

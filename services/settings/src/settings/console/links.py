@@ -8,7 +8,7 @@ from common.catalog import APPS
 from settings.domain.history import Entry
 from settings.domain.installations import InstalledApp, Workspace
 from settings.domain.links import conversation_url
-from settings.ports import CrmVendor
+from settings.ports.vendors import CrmVendor
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from settings.handlers.history import History
 from settings.handlers.installations import Installations
 from settings.handlers.signing_in import SignIn
 from settings.handlers.teammates import TeammateNames
-from settings.ports import UnknownWorkspace
+from settings.ports.faults import UnknownWorkspace
 
 
 class SignedOut(Exception):

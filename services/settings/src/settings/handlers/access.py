@@ -20,17 +20,10 @@ from prometheus_client import Counter
 
 from settings.domain.installations import ConnectionState
 from settings.domain.tokens import Tokens, token_hash
-from settings.ports import (
-    Change,
-    ConnectionStore,
-    CrmConnection,
-    CrmVendor,
-    GrantRefused,
-    IntercomConnection,
-    IntercomVendor,
-    StoreUnavailable,
-    VendorUnavailable,
-)
+from settings.ports.connections import ConnectionStore, CrmConnection, IntercomConnection
+from settings.ports.faults import GrantRefused, StoreUnavailable, VendorUnavailable
+from settings.ports.installations import Change
+from settings.ports.vendors import CrmVendor, IntercomVendor
 
 _log = log.get(__name__)
 

@@ -24,21 +24,16 @@ from settings.domain.authorizations import (
 )
 from settings.domain.hosts import HostNotAllowed
 from settings.domain.installations import Connecting
-from settings.ports import (
+from settings.ports.connections import AuthorizationStore, ConnectionStore, CrmGrant, IntercomMe
+from settings.ports.faults import (
     AccountChoice,
-    AuthorizationStore,
-    Change,
-    ConnectionStore,
-    CrmGrant,
-    CrmVendor,
     GrantRefused,
-    InstallationStore,
-    IntercomMe,
-    IntercomVendor,
     NotInstalled,
     SeveralAccounts,
     VendorUnavailable,
 )
+from settings.ports.installations import Change, InstallationStore
+from settings.ports.vendors import CrmVendor, IntercomVendor
 
 _log = log.get(__name__)
 

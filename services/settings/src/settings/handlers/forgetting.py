@@ -12,7 +12,8 @@ from common.clock import Clock
 
 from settings.handlers.installations import Installations
 from settings.handlers.leaving import Leaving
-from settings.ports import Change, Deliveries, HistoryStore
+from settings.ports.history import Deliveries, HistoryStore
+from settings.ports.installations import Change
 
 _log = log.get(__name__)
 

@@ -16,14 +16,8 @@ from settings.domain.attention import Attention, attention
 from settings.domain.history import AppSummary, Entry, Filter, Place
 from settings.domain.installations import Workspace
 from settings.handlers.installations import Installations
-from settings.ports import (
-    Deliveries,
-    HistoryStore,
-    Pending,
-    Preview,
-    StoreUnavailable,
-    Waiting,
-)
+from settings.ports.faults import StoreUnavailable
+from settings.ports.history import Deliveries, HistoryStore, Pending, Preview, Waiting
 
 _log = log.get(__name__)
 

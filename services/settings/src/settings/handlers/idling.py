@@ -17,7 +17,8 @@ from common.clock import Clock
 from common.health import Loop
 
 from settings.handlers.access import Access, ReconnectNeeded
-from settings.ports import ConnectionStore, NotInstalled, StoreUnavailable, VendorUnavailable
+from settings.ports.connections import ConnectionStore
+from settings.ports.faults import NotInstalled, StoreUnavailable, VendorUnavailable
 
 IDLE_AFTER: Final = timedelta(days=21)
 AGAIN_AFTER: Final = timedelta(hours=1)  # where a vendor could not answer

@@ -10,7 +10,8 @@ from common.outcomes import Outcome
 
 from settings.domain.installations import AppUser, InstalledApp, Options, Workspace
 from settings.domain.judging import Query, reason_against
-from settings.ports import Change, InstallationStore, NotInstalled
+from settings.ports.faults import NotInstalled
+from settings.ports.installations import Change, InstallationStore
 
 OPERATOR = "operator"  # whoever holds the operator's credential
 

@@ -13,16 +13,15 @@ from common.catalog import APPS, apps_of
 from settings.domain.tokens import token_hash
 from settings.handlers.access import Access, ReconnectNeeded
 from settings.handlers.installations import Installations
-from settings.ports import (
-    ConnectionStore,
-    CrmConnection,
-    CrmVendor,
+from settings.ports.connections import ConnectionStore, CrmConnection
+from settings.ports.faults import (
     GrantRefused,
     NotInstalled,
     TokenUnreadable,
     UnknownWorkspace,
     VendorUnavailable,
 )
+from settings.ports.vendors import CrmVendor
 
 _log = log.get(__name__)
 

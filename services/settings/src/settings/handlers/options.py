@@ -8,7 +8,7 @@ from common.catalog import APPS
 from settings.domain.installations import InstalledApp, Options
 from settings.handlers.access import Access
 from settings.handlers.installations import Installations
-from settings.ports import CrmVendor
+from settings.ports.vendors import CrmVendor
 
 
 class UnknownActivityType(Exception):

@@ -7,7 +7,8 @@ from common.clock import Clock
 from common.peers import PeerUnavailable
 
 from settings.domain.history import Filter
-from settings.ports import Asked, Change, Deliveries, InstallationStore
+from settings.ports.history import Asked, Deliveries
+from settings.ports.installations import Change, InstallationStore
 
 _log = log.get(__name__)
 

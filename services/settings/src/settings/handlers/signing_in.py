@@ -14,7 +14,9 @@ from common.clock import Clock
 from settings.domain.authorizations import Browser, Purpose
 from settings.domain.sessions import Lifetimes, Session, session_key
 from settings.handlers.connecting import Callback, Connections
-from settings.ports import InstallationStore, SessionStore, UnknownWorkspace
+from settings.ports.faults import UnknownWorkspace
+from settings.ports.installations import InstallationStore
+from settings.ports.people import SessionStore
 
 _log = log.get(__name__)
 

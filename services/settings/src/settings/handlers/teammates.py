@@ -9,7 +9,8 @@ from common import log
 
 from settings.domain.tokens import token_hash
 from settings.handlers.access import Access, ReconnectNeeded
-from settings.ports import GrantRefused, IntercomVendor, VendorUnavailable
+from settings.ports.faults import GrantRefused, VendorUnavailable
+from settings.ports.vendors import IntercomVendor
 
 _log = log.get(__name__)
 

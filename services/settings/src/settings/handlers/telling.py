@@ -12,14 +12,8 @@ from prometheus_client import Counter
 from settings.domain.installations import Workspace
 from settings.handlers.access import ReconnectNeeded
 from settings.handlers.history import History
-from settings.ports import (
-    Notice,
-    NoticeStore,
-    NotTold,
-    StoreUnavailable,
-    Teller,
-    VendorUnavailable,
-)
+from settings.ports.faults import NotTold, StoreUnavailable, VendorUnavailable
+from settings.ports.people import Notice, NoticeStore, Teller
 
 _log = log.get(__name__)
 

@@ -3,7 +3,7 @@
 import json
 
 from settings.adapters.postgres.database import Database
-from settings.ports import AuditRow
+from settings.ports.installations import AuditRow
 
 
 class PostgresAudit:

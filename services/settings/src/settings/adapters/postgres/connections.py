@@ -22,15 +22,9 @@ from settings.domain.installations import (
     connecting,
 )
 from settings.domain.tokens import Tokens
-from settings.ports import (
-    Change,
-    CrmConnection,
-    CrmGrant,
-    IntercomConnection,
-    IntercomMe,
-    NotInstalled,
-    UnknownWorkspace,
-)
+from settings.ports.connections import CrmConnection, CrmGrant, IntercomConnection, IntercomMe
+from settings.ports.faults import NotInstalled, UnknownWorkspace
+from settings.ports.installations import Change
 
 if TYPE_CHECKING:
     import asyncpg

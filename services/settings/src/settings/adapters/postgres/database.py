@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import asyncpg
 
-from settings.ports import StoreUnavailable
+from settings.ports.faults import StoreUnavailable
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy

@@ -15,7 +15,8 @@ from settings.domain.installations import (
     Options,
     Workspace,
 )
-from settings.ports import Change, NotInstalled, UnknownWorkspace
+from settings.ports.faults import NotInstalled, UnknownWorkspace
+from settings.ports.installations import Change
 
 if TYPE_CHECKING:
     import asyncpg

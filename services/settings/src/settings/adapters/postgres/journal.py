@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from common.events import ConversationSettled, SettingsChanged
 
-from settings.ports import Change
+from settings.ports.installations import Change
 
 if TYPE_CHECKING:
     from settings.adapters.postgres.database import Connection

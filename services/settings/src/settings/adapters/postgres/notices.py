@@ -7,7 +7,7 @@ from datetime import datetime
 from settings.adapters.postgres.database import Database
 from settings.domain.attention import Attention
 from settings.domain.installations import Workspace
-from settings.ports import Notice
+from settings.ports.people import Notice
 
 _LOCK = 7_451_100_830_004
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from settings.adapters.keyring import Keyring, Place
 from settings.adapters.postgres.database import Database
-from settings.ports import TokenUnreadable
+from settings.ports.faults import TokenUnreadable
 
 _BATCH = 500
 

@@ -8,7 +8,7 @@ from common.health import Loop, Need
 
 from settings.adapters.postgres.database import Database
 from settings.adapters.postgres.schema import current_revision, is_known, newest_revision
-from settings.ports import StoreUnavailable
+from settings.ports.faults import StoreUnavailable
 
 _log = log.get(__name__)
 

@@ -16,13 +16,8 @@ from common.config import Variables
 from common.health import Need
 
 from settings.domain.tokens import Tokens
-from settings.ports import (
-    CrmVendor,
-    Departure,
-    GrantRefused,
-    VendorMisconfigured,
-    VendorUnavailable,
-)
+from settings.ports.faults import GrantRefused, VendorMisconfigured, VendorUnavailable
+from settings.ports.vendors import CrmVendor, Departure
 
 _log = log.get(__name__)
 

@@ -21,7 +21,8 @@ from pydantic import Field, SecretStr
 from settings.adapters.vendors.base import Client, Offer, Vendor, VendorVariables, bearer_token
 from settings.domain.hosts import HostNotAllowed, allowed_api_base
 from settings.domain.tokens import Tokens
-from settings.ports import AccountChoice, CrmGrant, SeveralAccounts, VendorUnavailable
+from settings.ports.connections import CrmGrant
+from settings.ports.faults import AccountChoice, SeveralAccounts, VendorUnavailable
 
 _API = "/api/data/v9.2"
 _LEAD: Final = "lead."  # before the guid, in the ids that delivery reports

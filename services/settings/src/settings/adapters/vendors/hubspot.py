@@ -14,7 +14,8 @@ from pydantic import Field, SecretStr
 
 from settings.adapters.vendors.base import Client, Offer, Vendor, VendorVariables, bearer_token
 from settings.domain.tokens import Tokens
-from settings.ports import CrmGrant, VendorUnavailable
+from settings.ports.connections import CrmGrant
+from settings.ports.faults import VendorUnavailable
 
 _TOKEN_PATH = "/oauth/2026-09/token"  # noqa: S105 - a path
 

@@ -9,7 +9,8 @@ from typing import ClassVar
 from urllib.parse import quote, urlencode
 
 from settings.adapters.vendors.base import Json, Vendor, bearer_token
-from settings.ports import GrantRefused, IntercomMe, VendorMisconfigured, VendorUnavailable
+from settings.ports.connections import IntercomMe
+from settings.ports.faults import GrantRefused, VendorMisconfigured, VendorUnavailable
 
 _VERSION = "2.14"
 

@@ -24,7 +24,8 @@ from settings.adapters.vendors.base import (
     bearer_token,
 )
 from settings.domain.tokens import Tokens
-from settings.ports import CrmGrant, VendorUnavailable
+from settings.ports.connections import CrmGrant
+from settings.ports.faults import VendorUnavailable
 
 _API: Final = "/crm/rest/v2"
 # Seen in integration.keap.com/t/invalid-refresh-token/82597; `invalid_grant` counts as well.

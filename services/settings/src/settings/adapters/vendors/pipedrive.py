@@ -19,7 +19,9 @@ from pydantic import Field, SecretStr
 from settings.adapters.vendors.base import Client, Offer, Vendor, VendorVariables, bearer_token
 from settings.domain.hosts import allowed_api_base
 from settings.domain.tokens import Tokens
-from settings.ports import CrmGrant, Departure, VendorUnavailable
+from settings.ports.connections import CrmGrant
+from settings.ports.faults import VendorUnavailable
+from settings.ports.vendors import Departure
 
 
 class PipedriveVariables(VendorVariables, ActivityConfig):

@@ -21,7 +21,8 @@ from settings.adapters.vendors.base import (
     bearer_token,
 )
 from settings.domain.tokens import Tokens
-from settings.ports import CrmGrant, VendorUnavailable
+from settings.ports.connections import CrmGrant
+from settings.ports.faults import VendorUnavailable
 
 
 class SalesloftVariables(VendorVariables):

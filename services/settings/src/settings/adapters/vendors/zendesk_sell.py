@@ -16,7 +16,8 @@ from pydantic import Field, SecretStr
 
 from settings.adapters.vendors.base import Client, Offer, Vendor, VendorVariables, bearer_token
 from settings.domain.tokens import Tokens
-from settings.ports import CrmGrant, VendorUnavailable
+from settings.ports.connections import CrmGrant
+from settings.ports.faults import VendorUnavailable
 
 
 class ZendeskSellVariables(VendorVariables):
