@@ -3,16 +3,15 @@
 import asyncio
 import shutil
 import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
+from around_settings.ledger import TOKEN, Answer, Ledger, run_ledger
 from common import topics
 from common.clock import SystemClock
 from common.config import KafkaConfig
@@ -20,11 +19,6 @@ from common.events import DeliveryOutcome
 from devstack.ports import free_port
 from playwright.async_api import Page
 from simulators.testing import RunningSimulators
-
-if (_HARNESS := str(Path(__file__).parents[1] / "harness")) not in sys.path:
-    sys.path.append(_HARNESS)
-
-from standing_in.ledger import TOKEN, Answer, Ledger, run_ledger
 
 AXE = "axe-core@4.14.1"
 
