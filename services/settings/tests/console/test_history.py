@@ -257,7 +257,10 @@ async def test_ten_thousand_lines_are_shown_within_a_tenth_of_a_second(
         f"/w/{world.workspace}/history?app=hubspot&outcome=failed",
         f"/w/{world.workspace}/history?conversation=215470000001500",
         f"/w/{world.workspace}/failures",
+        f"/w/{world.workspace}/waiting",
+        f"/w/{world.workspace}/check?conversation=215470000001500",
         f"/w/{world.workspace}/audit",
+        f"/w/{world.workspace}/admin",
         f"/w/{world.workspace}/apps/hubspot",
     ):
         # The best of some: whatever else the machine does meanwhile is not the page's own time.

@@ -165,3 +165,53 @@ async def test_what_settled_while_it_was_off_is_not_sent_by_switching_it_on(
         after = [n for n in control.notes("hubspot", "42001") if n["id"] not in before]
         assert len(after) == 1
         assert await answered("sync_off") == len(conversations)
+
+
+async def test_what_failed_is_tried_again_and_what_waits_for_a_reconnect_goes_out_by_itself(
+    product: Product, control: SimulatorControl, tab: Page
+) -> None:
+    site = local(product.ports.settings)
+    await tab.goto(site)
+    await tab.get_by_role("button", name="Sign in with Intercom").click()
+    await expect(tab.get_by_role("switch", name="Transcript Sync for HubSpot")).to_be_visible()
+
+    def noted(conversation: str) -> bool:
+        return any(conversation in note["body"] for note in control.notes("hubspot", "42001"))
+
+    # HubSpot refuses the note for good, once; the admin finds that and has it tried again.
+    control.add_fault("hubspot", "echo", account="42001", method="POST", path="/notes$", times=1)
+    refused = await asyncio.to_thread(says, control, "Refused at first")
+    again = tab.get_by_role("button", name=f"Try again: conversation {refused}")
+
+    async def shown() -> None:
+        await tab.goto(f"{site}/w/acme1/failures")
+        await expect(again).to_be_visible(timeout=500)
+
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await shown()
+                break
+            except AssertionError:
+                continue
+    assert not noted(refused)
+    await expect(tab.get_by_text("1 conversation here can be tried again")).to_be_visible()
+    await again.click()
+    await expect(tab.get_by_text("Asked for 1 conversation.")).to_be_visible()
+    await until(lambda: noted(refused))
+
+    # The account is cut off: what comes meanwhile waits, and goes out once it is connected again.
+    control.revoke_crm_tokens("hubspot", "42001")
+    waits = await asyncio.to_thread(says, control, "While nobody lets us in")
+    deliveries = f"{local(product.ports.delivery)}/v1/deliveries/acme1/{waits}"
+
+    def waits_for() -> str | None:
+        entries = httpx.get(deliveries, trust_env=False).json().get("deliveries", [])
+        return next((entry["waiting"]["for"] for entry in entries if entry["waiting"]), None)
+
+    await until(lambda: waits_for() == "reconnect")
+    assert not noted(waits)
+    await tab.goto(site)
+    await tab.get_by_role("button", name="Reconnect HubSpot").click()
+    await expect(tab.get_by_text("HubSpot is connected again.")).to_be_visible()
+    await until(lambda: noted(waits))
