@@ -94,6 +94,8 @@ async def test_connecting_an_app_installs_it_switched_off_with_the_installer_as_
         "paused_app_users": [],
         "all_conversations": False,
         "note_policy": "update",
+        "activity_policy": None,
+        "activity_type": None,
         "time_zone": "Europe/Vienna",
         "crm_account": access["account_id"],
         "reconnect_needed": False,
