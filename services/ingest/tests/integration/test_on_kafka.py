@@ -117,7 +117,7 @@ async def test_a_removal_and_an_action_land_as_settled(
         "action_id": "act-1",
         "workspace_id": "wk9demo1",
         "conversation_id": "77",
-        "app": "pipedrive",
+        "app": "hubspot",
         "kind": "add_note",
         "actor_id": "5001",
     }
@@ -134,7 +134,7 @@ async def test_a_removal_and_an_action_land_as_settled(
             "workspace_id": "wk9demo1",
             "conversation_id": "77",
             "trigger": "action",
-            "app": "pipedrive",
+            "app": "hubspot",
             "action_id": "act-1",
             "actor_id": "5001",
         },
