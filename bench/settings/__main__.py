@@ -131,7 +131,7 @@ def attack(vegeta: str, target: str, calls: int, seconds: int) -> dict[str, Any]
 
 def settings_cpu(product: Product) -> float:
     """Seconds of CPU that the settings process has used."""
-    pid = int((product.folder / "settings.pid").read_text().split()[0])
+    pid = json.loads((product.folder / "settings.pid").read_text())["pid"]
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
 
