@@ -76,23 +76,21 @@ async def test_a_client_keys_limit_holds_over_all_customers_and_replicas(
 
 # What a refusal says about when to come back, and the seconds that are waited at least.
 RETRY_AFTER = [
-    ("3", 3),
-    ("date", 3),
-    ("0", 10),  # as good as nothing said: HubSpot's window
-    ("-1", 10),
-    ("soon", 10),
+    ("hubspot", "3", 3),
+    ("hubspot", "date", 3),
+    ("pipedrive", "0", 2),  # as good as nothing said: Pipedrive's window, the shortest
+    ("pipedrive", "-1", 2),
+    ("pipedrive", "soon", 2),
 ]
 
 
 async def test_no_call_comes_before_the_time_that_a_refusal_named(world: Any) -> None:
-    installed = await asyncio.gather(*(world.install("hubspot") for _ in RETRY_AFTER))
+    installed = await asyncio.gather(*(world.install(app) for app, _, _ in RETRY_AFTER))
     day = await world.install("hubspot")
-    for (said, _), place in zip(RETRY_AFTER, installed, strict=True):
+    for (app, said, _), place in zip(RETRY_AFTER, installed, strict=True):
         at = datetime.fromtimestamp(world.control.advance_clock(0) + 4, UTC)
         header = format_datetime(at, usegmt=True) if said == "date" else said
-        world.control.add_fault(
-            "hubspot", "429", account=place.account, headers={"Retry-After": header}
-        )
+        world.control.add_fault(app, "429", account=place.account, headers={"Retry-After": header})
     world.control.add_fault("hubspot", "429", account=day.account, headers={"Retry-After": "86400"})
     talks = [await place.talk() for place in (*installed, day)]
     for talk in talks:
@@ -102,8 +100,8 @@ async def test_no_call_comes_before_the_time_that_a_refusal_named(world: Any) ->
         await other.settle()
     await asyncio.gather(*(talk.outcome("delivered", within_s=40) for talk in talks[:-1]))
     await asyncio.gather(*(other.outcome("delivered", within_s=40) for other in others))
-    for (said, seconds), place in zip(RETRY_AFTER, installed, strict=True):
-        calls = calls_of(world, "hubspot", [place])
+    for (app, said, seconds), place in zip(RETRY_AFTER, installed, strict=True):
+        calls = calls_of(world, app, [place])
         refused = [call for call in calls if call["status"] == 429]
         later = [call["at"] for call in calls if call["at"] > refused[0]["at"]]
         # Those that were on their way already when it was refused do not count.
