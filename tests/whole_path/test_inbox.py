@@ -46,13 +46,19 @@ def transcripts(rig: Any, app: str, talk: str) -> list[Any]:
     return [note for note in notes if mark in note["body"] and not note["deleted"]]
 
 
-def done(rig: Any, app: str, talk: str, kind: str, words: str) -> None:
-    """Through the card: the form, its default values, a title or text of its own, the press."""
-    card = rig.card(app, talk)
+def form(rig: Any, app: str, talk: str, kind: str, **typed: str) -> InboxCard:
+    """The card with an action's form open, and this typed into it."""
+    card: InboxCard = rig.card(app, talk)
     card.refresh_until(f"open:{app}:{kind}", WITHIN_S)
     card.press(f"open:{app}:{kind}")
+    card.fill(**typed)
+    return card
+
+
+def done(rig: Any, app: str, talk: str, kind: str, words: str) -> None:
+    """Through the card: the form, its default values, a title or text of its own, the press."""
     wanted = {"name": f"Ada {words}", "email": f"{words}@forms.example"}
-    card.fill(**wanted, title=f"About {words}", text=f"Says {words}")
+    card = form(rig, app, talk, kind, **wanted, title=f"About {words}", text=f"Says {words}")
     card.press_until_done(f"do:{app}:{kind}", WITHIN_S)
 
 
@@ -108,10 +114,7 @@ async def test_a_double_click_makes_one_record(rig: Any) -> None:
     def clicked() -> None:
         app = QUICK[0]
         talk = rig.say(app)
-        card = rig.card(app, talk)
-        card.refresh_until(f"open:{app}:deal", WITHIN_S)
-        card.press(f"open:{app}:deal")
-        card.fill(title=f"Twice {talk}")
+        card = form(rig, app, talk, "deal", title=f"Twice {talk}")
         said = card.send(card.pressed(f"do:{app}:deal"), 4)
         assert all(one.startswith("Done") for one in said), said
         assert said_of(rig, app, f"Twice {talk}") == 1
@@ -131,10 +134,7 @@ async def test_who_is_paused_sees_why_and_a_card_drawn_before_is_refused(rig: An
         app = QUICK[0]
         workspace = f"wk{list(APPS).index(app)}"
         talk = rig.say(app)
-        card = rig.card(app, talk)
-        card.refresh_until(f"open:{app}:note", WITHIN_S)
-        card.press(f"open:{app}:note")
-        card.fill(text=f"Too late {talk}")
+        card = form(rig, app, talk, "note", text=f"Too late {talk}")
         installer = Installer(rig.product.system)
         users = f"/v1/workspaces/{workspace}/apps/{app}/app-users"
         try:
@@ -159,10 +159,7 @@ async def test_with_delivery_away_the_card_says_so_and_the_next_press_does_it_on
     def pressed() -> None:
         app = QUICK[0]
         talk = rig.say(app)
-        card = rig.card(app, talk)
-        card.refresh_until(f"open:{app}:note", WITHIN_S)
-        card.press(f"open:{app}:note")
-        card.fill(text=f"Kept on the card {talk}")
+        card = form(rig, app, talk, "note", text=f"Kept on the card {talk}")
         rig.product.kill("delivery")
         said = card.press(f"do:{app}:note")
         assert "cannot be reached now. Nothing was done." in said
@@ -179,10 +176,7 @@ async def test_with_delivery_away_the_card_says_so_and_the_next_press_does_it_on
 async def test_a_slow_crm_gets_a_card_that_says_so_within_a_second(rig: Any) -> None:
     def pressed() -> None:
         app = QUICK[0]
-        card = rig.card(app, rig.say(app))
-        card.refresh_until(f"open:{app}:note", WITHIN_S)
-        card.press(f"open:{app}:note")
-        card.fill(text="Slowly")
+        card = form(rig, app, rig.say(app), "note", text="Slowly")
         rig.control.add_fault(
             APPS[app].crm, "slow", account=rig.accounts[app], method="POST", path="/notes$", ms=1500
         )

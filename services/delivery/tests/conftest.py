@@ -30,6 +30,7 @@ from delivering.processes import (
     Launcher,
     Service,
 )
+from delivering.tables import empty_database
 from delivering.talks import Installed
 from delivering.worlds import World
 
@@ -103,8 +104,7 @@ def settings_env(
 @pytest.fixture(scope="session")
 def database_dsn(postgres_dsn: str) -> str:
     """An empty database of its own, owned by the service's role."""
-    name = f"delivery_{uuid.uuid4().hex[:12]}"
-    return ensure_database(postgres_dsn, name, "delivery_of_tests", "delivery")
+    return empty_database(postgres_dsn)
 
 
 @pytest.fixture(scope="session")

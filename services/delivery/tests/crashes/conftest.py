@@ -1,16 +1,13 @@
 """Workspaces of either policy at HubSpot and Pipedrive, and a ledger that no service works on."""
 
 import sys
-import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
-from delivery.adapters import schema
 from delivery.simulation.many import be_silent
-from devstack import ensure_database
 
 # The processes that are killed import the harness under its own name.
 if (_HARNESS := str(Path(__file__).parent / "harness")) not in sys.path:
@@ -19,6 +16,7 @@ if (_HARNESS := str(Path(__file__).parent / "harness")) not in sys.path:
 from crashing.replica import Place, Wiring, replica
 from crashing.stage import Policy, Stage
 from crashing.victim import start_forking
+from delivering.tables import database
 
 APPS = ("hubspot", "pipedrive")
 POLICIES: tuple[Policy, ...] = ("update", "new")
@@ -28,11 +26,8 @@ BESIDE_EACH_OTHER = {"quick": 1, "faults": 2, "long": 2}
 @pytest.fixture(scope="session")
 async def stages(world: Any, postgres_dsn: str, size: str) -> AsyncIterator[list[Stage]]:
     start_forking(_HARNESS)
-    name = f"crashes_{uuid.uuid4().hex[:12]}"
-    dsn = ensure_database(postgres_dsn, name, "delivery_of_tests", "delivery")
-    await schema.migrate(dsn)
     wiring = Wiring(
-        dsn,
+        await database(postgres_dsn),
         world.settings.addresses["internal"],
         world.delivery_env["LULL_DELIVERY_SETTINGS_TOKEN"],
     )

@@ -1,16 +1,14 @@
 """Actions in the real PostgreSQL: what a restore may have lost, and what is forgotten."""
 
-import uuid
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import asyncpg
 import pytest
+from delivering.tables import database
 from delivery.action_ports import Begun
-from delivery.adapters import schema
 from delivery.adapters.actions import PostgresActions
 from delivery.domain.acted import BUTTON_LIVES, RESTORED, ActionKey, Standing, Stands, Wanted
-from devstack import ensure_database
 
 pytestmark = pytest.mark.integration
 
@@ -21,10 +19,7 @@ LEASE, VISIBLE = 40 * SECOND, 10 * SECOND
 
 @pytest.fixture
 async def pool(postgres_dsn: str) -> AsyncIterator[asyncpg.Pool]:
-    name = f"actions_{uuid.uuid4().hex[:12]}"
-    dsn = ensure_database(postgres_dsn, name, "delivery_of_tests", "delivery")
-    await schema.migrate(dsn)
-    async with asyncpg.create_pool(dsn, min_size=0, max_size=2) as pool:
+    async with asyncpg.create_pool(await database(postgres_dsn), min_size=0, max_size=2) as pool:
         yield pool
 
 

@@ -1,8 +1,7 @@
 """What is kept of a workspace or of a contact's conversations is deleted, and nothing else."""
 
-import uuid
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -12,14 +11,13 @@ from common.catalog import APPS
 from common.events import ConversationSettled, Trigger
 from common.outcomes import Outcome
 from common.updates import Update
-from delivery.adapters import schema
+from delivering.tables import database, ledger_on
 from delivery.adapters.forgetting import PostgresForgetting
 from delivery.adapters.postgres import PostgresLedger
 from delivery.domain.answer import Result, Verdict
 from delivery.domain.row import Key, Known
 from delivery.forgetting import forget_routes
 from delivery.ports import LeaseLost
-from devstack import ensure_database
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
@@ -41,16 +39,13 @@ ROWS = [
 
 @pytest.fixture(scope="module")
 async def pool(postgres_dsn: str) -> AsyncIterator[asyncpg.Pool]:
-    name = f"forgetting_{uuid.uuid4().hex[:12]}"
-    dsn = ensure_database(postgres_dsn, name, "delivery_of_tests", "delivery")
-    await schema.migrate(dsn)
-    async with asyncpg.create_pool(dsn, min_size=0, max_size=4) as pool:
+    async with asyncpg.create_pool(await database(postgres_dsn), min_size=0, max_size=4) as pool:
         yield pool
 
 
 @pytest.fixture(scope="module")
 def ledger(pool: asyncpg.Pool) -> PostgresLedger:
-    return PostgresLedger(pool, owner="test", lease=timedelta(seconds=30), share=1_000)
+    return ledger_on(pool)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,12 +11,12 @@ import pytest
 from common.events import Trigger
 from common.outcomes import Outcome
 from common.updates import Update
+from delivering.tables import database, empty_database
 from delivery.adapters import history, schema
 from delivery.adapters.history import PostgresHistory
 from delivery.adapters.rows import request_of
 from delivery.domain.row import Request
 from delivery.domain.selection import Place, Selection
-from devstack import ensure_database
 
 pytestmark = pytest.mark.integration
 
@@ -28,10 +27,7 @@ OUTCOMES = (Outcome.DELIVERED, Outcome.FAILED, Outcome.NO_PERSON)
 
 @pytest.fixture(scope="module")
 async def dsn(postgres_dsn: str) -> str:
-    name = f"history_{uuid.uuid4().hex[:12]}"
-    dsn = ensure_database(postgres_dsn, name, "delivery_of_tests", "delivery")
-    await schema.migrate(dsn)
-    return dsn
+    return await database(postgres_dsn)
 
 
 @pytest.fixture(scope="module")
@@ -149,8 +145,7 @@ def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 async def test_what_was_known_before_is_taken_over_by_the_migration(postgres_dsn: str) -> None:
-    name = f"history_{uuid.uuid4().hex[:12]}"
-    dsn = ensure_database(postgres_dsn, name, "delivery_of_tests", "delivery")
+    dsn = empty_database(postgres_dsn)
     await schema.migrate(dsn, to="0005")
     connection = await asyncpg.connect(dsn)
     latest = {

@@ -1,7 +1,6 @@
 """The ledger on the real PostgreSQL: claims, leases, fairness, the outbox, migrations."""
 
 import asyncio
-import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -13,12 +12,12 @@ import pytest
 from common.events import ConversationSettled, Trigger
 from common.outcomes import Outcome
 from common.updates import Update
+from delivering.tables import empty_database, ledger_on
 from delivery.adapters import schema
 from delivery.adapters.postgres import PostgresLedger
 from delivery.domain.answer import Result, Verdict, Wait
 from delivery.domain.row import Key, Known, UnknownWrite, Waiting, Written
 from delivery.ports import Claim, LeaseLost, LedgerAway
-from devstack import ensure_database
 
 pytestmark = pytest.mark.integration
 
@@ -28,8 +27,7 @@ AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 @pytest.fixture
 def fresh_dsn(postgres_dsn: str) -> str:
-    name = f"ledger_{uuid.uuid4().hex[:12]}"
-    return ensure_database(postgres_dsn, name, "delivery_of_tests", "delivery")
+    return empty_database(postgres_dsn)
 
 
 @pytest.fixture
@@ -37,11 +35,6 @@ async def pool(fresh_dsn: str) -> AsyncIterator[asyncpg.Pool]:
     await schema.migrate(fresh_dsn)
     async with asyncpg.create_pool(fresh_dsn, min_size=0, max_size=20) as pool:
         yield pool
-
-
-def ledger_on(pool: asyncpg.Pool, *, lease_s: float = 30, share: int = 1_000) -> PostgresLedger:
-    lease = timedelta(seconds=lease_s)
-    return PostgresLedger(pool, owner="test", lease=lease, share=share)
 
 
 def key(workspace: str = "wk1", conversation: str = "1") -> Key:

@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import uuid
 from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-from delivery.adapters import schema
+from delivering.tables import database
 from delivery.adapters.outbox import DROP_SENT
-from devstack import ensure_database
 
 pytestmark = pytest.mark.integration
 
@@ -18,10 +16,7 @@ SENT, NEW = {"outcome_id": "sent"}, {"outcome_id": "new"}
 
 @pytest.fixture
 async def pool(postgres_dsn: str) -> AsyncIterator[asyncpg.Pool]:
-    name = f"outbox_{uuid.uuid4().hex[:12]}"
-    dsn = ensure_database(postgres_dsn, name, "delivery_of_tests", "delivery")
-    await schema.migrate(dsn)
-    async with asyncpg.create_pool(dsn, min_size=0) as pool:
+    async with asyncpg.create_pool(await database(postgres_dsn), min_size=0) as pool:
         yield pool
 
 

@@ -1,17 +1,15 @@
 """Permits out of the real PostgreSQL: one count for all replicas, and the vendor's word for all."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import asyncpg
 import pytest
-from delivery.adapters import schema
+from delivering.tables import database
 from delivery.adapters.permits import Granted, Permits
 from delivery.domain.rates import RateLimit, Scope, Told
 from delivery.ports import LedgerAway
-from devstack import ensure_database
 
 pytestmark = pytest.mark.integration
 
@@ -23,9 +21,7 @@ COUNTED = [("crm/calls/1", CALLS, 1), ("crm/daily", DAILY, 2)]
 @pytest.fixture
 async def pools(postgres_dsn: str) -> AsyncIterator[list[asyncpg.Pool]]:
     """One for each of two replicas."""
-    name = f"permits_{uuid.uuid4().hex[:12]}"
-    dsn = ensure_database(postgres_dsn, name, "delivery_of_tests", "delivery")
-    await schema.migrate(dsn)
+    dsn = await database(postgres_dsn)
     pools = [await asyncpg.create_pool(dsn, min_size=0, max_size=4) for _ in range(2)]
     yield pools
     for pool in pools:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import subprocess
 import sys
-import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,13 +14,12 @@ from common.catalog import APPS
 from common.events import ConversationSettled, CrmPerson, Trigger
 from common.outcomes import Outcome
 from common.updates import Update
-from delivery.adapters import schema
+from delivering.tables import database, ledger_on
 from delivery.adapters.postgres import PostgresLedger
 from delivery.adapters.replays import PostgresReplays
 from delivery.domain.answer import Result, Verdict
 from delivery.domain.row import Key, Known
 from delivery.domain.selection import UNWRITTEN, Selection
-from devstack import ensure_database
 
 pytestmark = pytest.mark.integration
 
@@ -153,16 +151,13 @@ async def test_the_command_counts_asks_again_and_tells_what_became_of_it(world: 
 
 @pytest.fixture(scope="module")
 async def pool(postgres_dsn: str) -> AsyncIterator[asyncpg.Pool]:
-    name = f"replay_{uuid.uuid4().hex[:12]}"
-    dsn = ensure_database(postgres_dsn, name, "delivery_of_tests", "delivery")
-    await schema.migrate(dsn)
-    async with asyncpg.create_pool(dsn, min_size=0, max_size=4) as pool:
+    async with asyncpg.create_pool(await database(postgres_dsn), min_size=0, max_size=4) as pool:
         yield pool
 
 
 @pytest.fixture(scope="module")
 def ledger(pool: asyncpg.Pool) -> PostgresLedger:
-    return PostgresLedger(pool, owner="test", lease=timedelta(seconds=30), share=1_000)
+    return ledger_on(pool)
 
 
 PLACES = [

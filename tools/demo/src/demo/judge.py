@@ -68,8 +68,8 @@ def _line(
     faults = _store_faults(expected, crm)
     if by_outcomes:
         faults += _shown(expected.not_yet, crm)
-    if by_outcomes and Counter(outcomes) != Counter(expected.outcomes):
-        faults.insert(0, f"outcomes {_names(outcomes)} instead of {_names(expected.outcomes)}")
+        if Counter(outcomes) != Counter(expected.outcomes):
+            faults.insert(0, f"outcomes {_names(outcomes)} instead of {_names(expected.outcomes)}")
     return Line(conversation.name, app, _names(outcomes), conversation.expect.why, tuple(faults))
 
 
