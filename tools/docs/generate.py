@@ -260,7 +260,7 @@ def verified_page() -> str:
     lines = [
         "# Verified at the vendors",
         "",
-        "<!-- Generated from `delivery/adapters/crm/facts` by `make docs`; do not edit. -->",
+        "<!-- Generated from each `adapters/crm/<crm>/facts.toml` by `make docs`; do not edit. -->",
         "",
         "No page of a vendor says these for sure, so each stands on the careful side.",
         "`lull doctor --live <app> --workspace <id>` tries a sandbox account, says what it proved;",

@@ -104,7 +104,7 @@ def test_each_fact_says_what_stands_meanwhile(fact: Fact) -> None:
     assert fact.source
     if fact.constant is not None:
         module, *names = fact.constant.split(".")
-        found: Any = importlib.import_module(f"{PACKAGE}.{module}")
+        found: Any = importlib.import_module(f"{PACKAGE}.{fact.crm}.{module}")
         for name in names:
             found = inspect.getattr_static(found, name)
 

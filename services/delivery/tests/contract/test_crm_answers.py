@@ -9,8 +9,8 @@ import httpx
 import pytest
 from common.catalog import CRMS
 from delivery.adapters.crm import adapter_of
-from delivery.adapters.crm.hubspot import HubSpot
-from delivery.adapters.crm.pipedrive import Pipedrive
+from delivery.adapters.crm.hubspot.adapter import HubSpot
+from delivery.adapters.crm.pipedrive.adapter import Pipedrive
 from delivery.domain.conversation import Contact
 from delivery.domain.note import Marker
 from delivery.ports import CrmAccess, GiveUp, Gone, RetryLater, TokenRejected, UnknownEnd

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from delivery.adapters.crm.dataverse import quoted
-from delivery.adapters.crm.dataverse_notes import note_ids
+from delivery.adapters.crm.dynamics365.dataverse import quoted
+from delivery.adapters.crm.dynamics365.notes import note_ids
 from delivery.domain.action import Action, NewDeal, NewNote, NewTask
 from delivery.domain.block import carries
 from delivery.domain.conversation import Contact

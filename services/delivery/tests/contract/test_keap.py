@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from delivery.adapters.crm.keap import PLACES_MAX, Keap
+from delivery.adapters.crm.keap.adapter import PLACES_MAX, Keap
 from delivery.domain.conversation import Contact
 from delivery.domain.note import Marker
 from delivery.ports import CrmAccess, GiveUp, Gone, RetryLater

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from delivery.adapters.crm.salesloft import Salesloft
+from delivery.adapters.crm.salesloft.adapter import Salesloft
 from delivery.domain.action import Action, NewPerson, NewTask, Who
 from delivery.domain.conversation import Contact
 from delivery.domain.note import ActionMarker, Marker

@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
-from delivery.adapters.crm.hubspot import HubSpot
-from delivery.adapters.crm.pipedrive import Pipedrive
-from delivery.adapters.crm.pipedrive_limits import BUDGET_WAIT
+from delivery.adapters.crm.hubspot.adapter import HubSpot
+from delivery.adapters.crm.pipedrive.adapter import Pipedrive
+from delivery.adapters.crm.pipedrive.limits import BUDGET_WAIT
 from delivery.domain.rates import Told
 
 

@@ -106,7 +106,7 @@ def _facts() -> None:
 
 
 def _constant(fact: Fact) -> str:
-    return f" ({fact.constant})" if fact.constant else ""
+    return f" ({fact.crm}.{fact.constant})" if fact.constant else ""
 
 
 def _proved(crm: str, steps: list[Step]) -> None:
@@ -116,4 +116,4 @@ def _proved(crm: str, steps: list[Step]) -> None:
         seen = went.get(fact.step) if fact.step else None
         word = {True: "proved", False: "NOT SO", None: "untold"}[seen]
         typer.echo(f"  {word:<6}  {fact.key}: {fact.what}")
-    typer.echo("\nEnter today's date as `proved` in facts/<crm>.toml, and run `make docs`.")
+    typer.echo("\nEnter today's date as `proved` in <crm>/facts.toml, and run `make docs`.")

@@ -1,6 +1,6 @@
 """A sandbox account is connected, searched, written to and cleaned up, one step after the other.
 
-Every step says how it went; facts (`facts/<crm>.toml`) name the one that proves them.
+Every step says how it went; facts (`<crm>/facts.toml`) name the one that proves them.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The CRMs that notes can be written to: the catalog's, each in a module of its name."""
+"""The CRMs that notes can be written to: the catalog's, each in a folder of its name."""
 
 import importlib
 from typing import Final
@@ -11,8 +11,8 @@ from delivery.adapters.crm.activity import Activities, HttpActivityCrm
 
 
 def adapter_of(name: str) -> type[ActingCrm]:
-    """The `ADAPTER` of `delivery.adapters.crm.<name>`."""
-    adapter: type[ActingCrm] = importlib.import_module(f"{__name__}.{name}").ADAPTER
+    """The `ADAPTER` of `delivery.adapters.crm.<name>.adapter`."""
+    adapter: type[ActingCrm] = importlib.import_module(f"{__name__}.{name}.adapter").ADAPTER
     return adapter
 
 

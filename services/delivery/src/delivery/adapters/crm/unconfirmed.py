@@ -1,6 +1,6 @@
-"""What no page of a vendor says for sure: one declaration each, beside the adapters.
+"""What no page of a vendor says for sure: one declaration each, in the CRM's folder.
 
-`facts/<crm>.toml` lists them. Each names the constant that stands on the careful side meanwhile,
+`<crm>/facts.toml` lists them. Each names the constant that stands on the careful side meanwhile,
 and, where `lull doctor --live` can prove it at a sandbox account, the step that does. `proved`
 is the day on which that was seen.
 """
@@ -22,7 +22,7 @@ class Fact:
     key: str  # stable, unique within its CRM
     what: str  # a sentence that may turn out to be wrong
     meanwhile: str  # what we do until it is known
-    constant: str | None  # `module.NAME` below this package, or None where none holds it
+    constant: str | None  # `module.NAME` in the CRM's folder, or None where none holds it
     source: str  # where it was looked for, or seen
     step: str | None  # of `lull doctor --live`, by which it is proved
     proved: date | None
@@ -30,7 +30,7 @@ class Fact:
 
 def facts_of(crm: str) -> tuple[Fact, ...]:
     """Those of one CRM of the catalog. Raises TypeError or KeyError for a file of another shape."""
-    file = resources.files(PACKAGE) / "facts" / f"{crm}.toml"
+    file = resources.files(f"{PACKAGE}.{crm}") / "facts.toml"
     listed: list[dict[str, Any]] = tomllib.loads(file.read_text(encoding="utf-8")).get("fact", [])
     optional = {"constant": None, "step": None, "proved": None}
     return tuple(Fact(crm=crm, **optional | given) for given in listed)

@@ -15,8 +15,8 @@ from typing import Final
 
 from delivery.adapters.calls import Deadline, shape
 from delivery.adapters.crm.base import Json
-from delivery.adapters.crm.dataverse import API, any_of, guid, quoted
-from delivery.adapters.crm.dynamics365_records import (
+from delivery.adapters.crm.dynamics365.dataverse import API, any_of, guid, quoted
+from delivery.adapters.crm.dynamics365.records import (
     CONTACTS,
     EMAIL,
     KEYS,

@@ -14,7 +14,7 @@ from typing import Final
 from delivery.adapters.calls import Deadline, record_id, shape
 from delivery.adapters.crm.activity import HttpActivityCrm
 from delivery.adapters.crm.base import Json
-from delivery.adapters.crm.pipedrive_records import (
+from delivery.adapters.crm.pipedrive.records import (
     ACTIVITIES,
     NOTES,
     PAGE,

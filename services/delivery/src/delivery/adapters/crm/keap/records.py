@@ -17,7 +17,7 @@ from common.catalog import ActionKind
 
 from delivery.adapters.calls import Deadline, record_id, shape
 from delivery.adapters.crm.base import CLOCK_SKEW, Json, utc_iso
-from delivery.adapters.crm.keap_limits import KeapLimits
+from delivery.adapters.crm.keap.limits import KeapLimits
 from delivery.domain import person
 from delivery.domain.action import Action, NewDeal, NewPerson, NewTask, body_of, title_of
 from delivery.domain.block import carries

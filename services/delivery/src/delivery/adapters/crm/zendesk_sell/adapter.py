@@ -17,7 +17,7 @@ from typing import ClassVar, Final
 
 from delivery.adapters.calls import Deadline, record_id, shape
 from delivery.adapters.crm.base import Json
-from delivery.adapters.crm.zendesk_sell_records import (
+from delivery.adapters.crm.zendesk_sell.records import (
     CONTACT,
     LEAD,
     PAGE,

@@ -18,7 +18,7 @@ import httpx
 
 from delivery.adapters.calls import Deadline, error_body, record_id, shape, whole_number
 from delivery.adapters.crm.base import Json, utc_iso
-from delivery.adapters.crm.hubspot_objects import (
+from delivery.adapters.crm.hubspot.records import (
     BATCH,
     CONTACTS,
     NOTES,

@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 from delivery.adapters.calls import Deadline, record_id, shape
 from delivery.adapters.crm.base import Json
-from delivery.adapters.crm.dataverse import (
+from delivery.adapters.crm.dynamics365.dataverse import (
     ANSWER_ROW,
     API,
     CHANGE_ONLY,

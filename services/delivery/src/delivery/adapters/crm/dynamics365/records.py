@@ -15,7 +15,7 @@ from common.catalog import ActionKind
 
 from delivery.adapters.calls import Deadline, record_id, shape
 from delivery.adapters.crm.base import Json, utc_iso
-from delivery.adapters.crm.dataverse import (
+from delivery.adapters.crm.dynamics365.dataverse import (
     API,
     ExistsAlready,
     any_of,
@@ -24,7 +24,7 @@ from delivery.adapters.crm.dataverse import (
     owned_by,
     quoted,
 )
-from delivery.adapters.crm.dataverse_notes import DataverseNotes
+from delivery.adapters.crm.dynamics365.notes import DataverseNotes
 from delivery.domain.action import Action, NewDeal, NewLead, NewPerson, NewTask, body_of, title_of
 from delivery.domain.note import Note
 from delivery.domain.rates import Call

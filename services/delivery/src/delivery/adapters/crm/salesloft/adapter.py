@@ -16,7 +16,7 @@ import httpx
 
 from delivery.adapters.calls import Deadline, answered_at, record_id, shape, whole_number
 from delivery.adapters.crm.base import Json
-from delivery.adapters.crm.salesloft_records import PEOPLE, SalesloftRecords, held_by, number
+from delivery.adapters.crm.salesloft.records import PEOPLE, SalesloftRecords, held_by, number
 from delivery.domain import person
 from delivery.domain.block import carries
 from delivery.domain.conversation import Contact

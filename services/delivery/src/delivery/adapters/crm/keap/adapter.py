@@ -18,7 +18,7 @@ import httpx
 
 from delivery.adapters.calls import Deadline, record_id, shape
 from delivery.adapters.crm.base import Json
-from delivery.adapters.crm.keap_records import (
+from delivery.adapters.crm.keap.records import (
     API,
     CONTACTS,
     KeapRecords,
