@@ -10,12 +10,13 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from devstack.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -151,7 +152,7 @@ def test_a_rolling_restart_of_everything_under_load_loses_nothing(
         text=True,
     )
     try:
-        until(lambda: _plays(cluster), 120)
+        wait_until(lambda: _plays(cluster), 120, each_s=0.5)
         for name in rolled:
             kubectl(cluster, "-n", "lull", "rollout", "restart", name)
         for name in rolled:
@@ -167,10 +168,3 @@ def _plays(cluster: dict[str, str]) -> bool:
         kubectl(cluster, "-n", "lull", "get", "pod", "-l", "job-name=trial-play", "-o", "json")
     )
     return any(pod["status"]["phase"] == "Running" for pod in pods["items"])
-
-
-def until(true: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from devstack.waiting import wait_until
 
 pytestmark = pytest.mark.compose
 
@@ -20,6 +22,7 @@ PROJECT = "lull-test"
 BUILT = ("ingest", "debounce", "delivery", "settings", "operator", "simulators", "demo")
 # What the biggest image of a service may add to `python:3.13-slim`, which is itself some 120 MB.
 ADDED_MAX = 80_000_000
+EACH_S = 0.5  # each look is a process
 
 
 def docker(*arguments: str, timeout_s: float = 900, check: bool = True) -> str:
@@ -67,7 +70,7 @@ def stack(images: None) -> Iterator[float]:
     started = time.monotonic()
     try:
         compose("up", "--detach", "--no-build")
-        _until(lambda: _job_ended("world"), 240)
+        wait_until(lambda: _job_ended("world"), 240, still, EACH_S)
         yield time.monotonic() - started
     finally:
         compose("--profile", "*", "down", "--volumes", "--timeout", "30")
@@ -87,16 +90,13 @@ def _job_ended(service: str) -> bool:
     return bool(state["Status"] == "exited")
 
 
+def still() -> str:
+    return compose("ps", "--all")
+
+
 def _healthy(service: str) -> bool:
     state = _inspect(service)["State"]
     return bool(state["Running"] and state["Health"]["Status"] == "healthy")
-
-
-def _until(true: Any, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, compose("ps", "--all")
-        time.sleep(0.5)
 
 
 def test_images_are_small_run_as_nobody_and_list_what_is_in_them(images: None) -> None:
@@ -126,7 +126,7 @@ def test_images_are_small_run_as_nobody_and_list_what_is_in_them(images: None) -
 def test_the_stack_comes_up_and_conversations_pass_through_a_kill(stack: float) -> None:
     print(f"up and healthy after {stack:.0f} s")
     for service in ("ingest", "debounce", "delivery", "settings", "simulators"):
-        _until(lambda service=service: _healthy(service), 60)
+        wait_until(partial(_healthy, service), 60, still, EACH_S)
     play = subprocess.Popen(
         [
             DOCKER,

@@ -3,14 +3,13 @@
 import asyncio
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from demo.run import Demo
 from demo.scenario import load
+from devstack.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -44,13 +43,6 @@ def of_attempts(collector: Any) -> list[Any]:
     return [span for _, span in collector.spans() if span.parent_span_id in attempts]
 
 
-def until(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WITHIN_S
-    while not what():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.05)
-
-
 async def test_a_conversation_leaves_two_linked_traces_with_ids_alone(
     product: Any, collector: Any, tmp_path: Path
 ) -> None:
@@ -59,7 +51,7 @@ async def test_a_conversation_leaves_two_linked_traces_with_ids_alone(
     demo = Demo(product.system, load(scenario), lambda line: None)
     report = await asyncio.to_thread(demo.run)
     assert report.right, report
-    await asyncio.to_thread(until, lambda: of_attempts(collector))
+    await asyncio.to_thread(wait_until, lambda: of_attempts(collector), WITHIN_S)
 
     updates = named(collector, "ingest", "ConversationUpdated publish")
     assert len(updates) == 2

@@ -32,6 +32,7 @@ from demo.scenario import InstalledApp, Workspace
 from devstack.database import dsn_for
 from devstack.ports import free_port
 from devstack.security import HOST, Security
+from devstack.waiting import wait_until
 from simulators.client import SimulatorControl
 from simulators.crms import CRMS as SIMULATED
 
@@ -357,10 +358,7 @@ class Rig:
         return len(notes) == len(self.talks) and all(talk in bodies for talk in self.talks)
 
     def until(self, what: Callable[[], object]) -> None:
-        deadline = time.monotonic() + WITHIN_S
-        while not what():
-            assert time.monotonic() < deadline, "it did not come about in time"
-            time.sleep(0.05)
+        wait_until(what, WITHIN_S)
 
 
 @pytest.fixture(scope="module")

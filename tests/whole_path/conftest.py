@@ -18,6 +18,7 @@ from demo.inbox_card import InboxCard
 from demo.install import Installer, intercom_app
 from demo.product import SERVICES, Product
 from demo.scenario import InstalledApp, Workspace
+from devstack.waiting import wait_until
 from simulators.client import SimulatorControl
 from simulators.crms import CRMS as SIMULATED
 
@@ -161,10 +162,7 @@ class Rig:
         return True
 
     def until(self, what: Callable[[], object], within_s: float = WITHIN_S) -> None:
-        deadline = time.monotonic() + within_s
-        while not what():
-            assert time.monotonic() < deadline, "it did not come about in time"
-            time.sleep(0.05)
+        wait_until(what, within_s)
 
     def deliver_as(self, plant: str | None) -> None:
         self.product.plant(plant)

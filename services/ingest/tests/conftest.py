@@ -1,11 +1,9 @@
 """What ingest's tests share: signed requests, an event log in memory, the service as a process."""
 
-import asyncio
 import hmac
 import itertools
 import json
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from common.clock import FakeClock
 from common.events import ConversationEvent
 from common.peers import PeerUnavailable
 from devstack.service import ServiceProcess
+from devstack.waiting import wait_until
 from ingest.api import new_api
 from ingest.config import IngestConfig
 from ingest.domain.action import Action
@@ -240,22 +239,5 @@ def run_ingest(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     return run
 
 
-@pytest.fixture(scope="session")
-def eventually() -> Callable[..., Awaitable[None]]:
-    """Wait until the condition holds, or fail after the deadline."""
-
-    async def wait(holds: Callable[[], Awaitable[bool]], within_s: float) -> None:
-        async with asyncio.timeout(within_s):
-            while not await holds():  # noqa: ASYNC110 - what is waited for is another process
-                await asyncio.sleep(0.05)
-
-    return wait
-
-
 def _started(process: ServiceProcess) -> dict[str, str]:
-    deadline = time.monotonic() + 15
-    while time.monotonic() < deadline:
-        if found := process.addresses():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"ingest did not start:\n{process.log.read_text()}")
+    return wait_until(process.addresses, 15, lambda: f"ingest started:\n{process.log.read_text()}")

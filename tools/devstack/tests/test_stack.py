@@ -6,8 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -18,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from devstack import DevStack, DevStackError, Stack, ensure_database
 from devstack import stack as stack_module
 from devstack.supervise import end_leftover
+from devstack.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -51,13 +51,6 @@ def family(*pids: int | None) -> list[psutil.Process]:
         assert guard is not None
         found += [guard, *guard.children(recursive=True)]
     return found
-
-
-def wait_for(happened: Callable[[], object], seconds: float = 15) -> None:
-    until = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def all_gone(processes: list[psutil.Process]) -> bool:
@@ -166,7 +159,7 @@ def test_kill_9_of_the_starter_leaves_no_process(crashed: Path) -> None:
         assert starter.stdout is not None
         processes = family(*map(int, starter.stdout.readline().split()))
         starter.kill()
-        wait_for(lambda: all_gone(processes))
+        wait_until(lambda: all_gone(processes))
 
 
 def test_an_exit_without_stop_leaves_no_process(tmp_path: Path) -> None:

@@ -5,8 +5,7 @@ After each test all of its traffic must have fitted the vendors' API description
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -220,16 +219,3 @@ def _client(base_url: str, token: str) -> httpx.Client:
         timeout=5,
         trust_env=False,
     )
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], object]], None]:
-    """Wait until the condition holds."""
-
-    def wait(condition: Callable[[], object], within_s: float = 5) -> None:
-        deadline = time.monotonic() + within_s
-        while not condition():
-            assert time.monotonic() < deadline, "it did not come to pass"
-            time.sleep(0.01)
-
-    return wait

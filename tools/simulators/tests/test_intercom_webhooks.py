@@ -3,18 +3,17 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
 from importlib import resources
 from typing import Any
 
 import pytest
+from devstack.waiting import wait_until
 from simulators.client import SimulatorControl
 from simulators.intercom.webhooks import signature
 
 ADA, SAM = "67a0c0ffee00000000000001", "5001"
 CUSTOMER, AGENT = {"type": "user", "id": ADA}, {"type": "admin", "id": SAM}
 BOT = {"type": "bot", "id": "5000"}
-Eventually = Callable[[Callable[[], object]], None]
 
 
 def _examples() -> dict[str, Any]:
@@ -152,12 +151,11 @@ def test_a_failed_notification_is_sent_once_more_with_the_same_id(
     workspace: str,
     conversation: str,
     endpoint: Any,
-    eventually: Eventually,
 ) -> None:
     control.knobs(webhook_retry_s=0.05)
     endpoint.statuses = [503]
     control.reply(workspace, conversation, CUSTOMER, "<p>a</p>")
-    eventually(lambda: control.notifications(conversation=conversation)[-1]["state"] == "delivered")
+    wait_until(lambda: control.notifications(conversation=conversation)[-1]["state"] == "delivered")
     first, again = (r.body for r in endpoint.received)
     assert first["id"] == again["id"]
     assert (first["delivery_attempts"], again["delivery_attempts"]) == (1, 2)
@@ -169,12 +167,11 @@ def test_after_two_failures_it_is_dropped(
     workspace: str,
     conversation: str,
     endpoint: Any,
-    eventually: Eventually,
 ) -> None:
     control.knobs(webhook_retry_s=0.01)
     endpoint.statuses = [500, 500]
     control.reply(workspace, conversation, CUSTOMER, "<p>a</p>")
-    eventually(lambda: control.notifications(conversation=conversation)[-1]["state"] == "failed")
+    wait_until(lambda: control.notifications(conversation=conversation)[-1]["state"] == "failed")
     attempts = control.notifications(conversation=conversation)[-1]["attempts"]
     assert [a["status"] for a in attempts] == [500, 500]
 
@@ -184,13 +181,12 @@ def test_an_endpoint_that_hangs_is_given_up_and_harms_nothing_after(
     workspace: str,
     conversation: str,
     endpoint: Any,
-    eventually: Eventually,
 ) -> None:
     control.knobs(webhook_timeout_s=0.2, webhook_retry_s=60)
     endpoint.answers.clear()
     for number in range(40):
         control.reply(workspace, conversation, CUSTOMER, f"<p>{number}</p>")
-    eventually(
+    wait_until(
         lambda: all(
             n["state"] == "waiting to retry" and n["attempts"][0]["status"] == 0
             for n in control.notifications(conversation=conversation)[1:]
@@ -254,14 +250,13 @@ def test_redaction_and_deletion_are_told(
     workspace: str,
     conversation: str,
     endpoint: Any,
-    eventually: Eventually,
 ) -> None:
     part = control.reply(workspace, conversation, CUSTOMER, "<p>secret</p>", wait=True)["part"]
     control.redact_part(workspace, conversation, part)
-    eventually(lambda: endpoint.topics()[-1] == "conversation_part.redacted")
+    wait_until(lambda: endpoint.topics()[-1] == "conversation_part.redacted")
     assert b"secret" not in endpoint.received[-1].raw
     control.delete_conversation(workspace, conversation)
-    eventually(lambda: endpoint.topics()[-1] == "conversation.deleted")
+    wait_until(lambda: endpoint.topics()[-1] == "conversation.deleted")
     assert control.conversations(workspace) == []
 
 

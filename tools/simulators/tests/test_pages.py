@@ -1,10 +1,11 @@
 """The pages: a person can read every store and play both sides of a conversation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from devstack.waiting import wait_until
 from simulators.client import SimulatorControl
 from simulators.pages.typed import as_html
 
@@ -32,7 +33,6 @@ def test_a_person_writes_as_customer_and_as_teammate(
     control: SimulatorControl,
     workspace: str,
     endpoint: Any,
-    eventually: Callable[[Callable[[], object]], None],
 ) -> None:
     form = {"contact": ADA, "body": "Hello <b>there</b>", "assignee": ""}
     page = browser.post(f"/inbox/{workspace}", data=form)
@@ -48,7 +48,7 @@ def test_a_person_writes_as_customer_and_as_teammate(
         "user.created", "user.replied", "admin.assigned", "admin.noted", "admin.replied",
         "admin.closed",
     ]  # fmt: skip
-    eventually(lambda: len(endpoint.received) == len(expected))
+    wait_until(lambda: len(endpoint.received) == len(expected))
     assert sorted(endpoint.topics()) == sorted(f"conversation.{t}" for t in expected)
     (shown,) = control.conversations(workspace)
     assert (shown["state"], shown["admin_assignee_id"]) == ("closed", 5001)

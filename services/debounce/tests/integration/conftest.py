@@ -22,20 +22,11 @@ from common.events import ConversationUpdated, conversation_key
 from common.topics import create_topics
 from debounce.judge import LoggedSettled, LoggedUpdate, Verdict, judge
 from devstack import DevStack
+from devstack.waiting import until
 from pydantic import ValidationError
 
 DEADLINE_S = 30.0
 SKEWED = Path(__file__).with_name("skewed.py")
-
-
-async def until(
-    condition: Callable[[], Awaitable[bool]], what: str, within_s: float = DEADLINE_S
-) -> None:
-    deadline = time.monotonic() + within_s
-    while not await condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within_s} s: {what}")
-        await asyncio.sleep(0.05)
 
 
 class Replica:
@@ -87,20 +78,20 @@ class Replica:
         async def reached() -> bool:
             return await self.metric(name) == value
 
-        await until(reached, f"{name} is {value}")
+        await until(reached, DEADLINE_S, f"{name} is {value}")
 
     async def until_partitions(self, count: int) -> None:
         async def reached() -> bool:
             return len((await self.get("/v1/pending/w1"))[1].get("partitions", ())) == count
 
-        await until(reached, f"{count} partitions are assigned")
+        await until(reached, DEADLINE_S, f"{count} partitions are assigned")
 
     async def until_answers(self, path: str, status: int, containing: str = "") -> None:
         async def answered() -> bool:
             found, body = await self.get(path)
             return found == status and containing in json.dumps(body)
 
-        await until(answered, f"{path} answers {status} {containing}")
+        await until(answered, DEADLINE_S, f"{path} answers {status} {containing}")
 
     def says(self, text: str) -> bool:
         """Somewhere in its log."""
@@ -191,7 +182,7 @@ class Log:
     ) -> Replica:
         """And ready."""
         replica = await self.start(instance, ahead_s=ahead_s, plant=plant, **env)
-        await until(replica.ready, f"{instance} is ready")
+        await until(replica.ready, DEADLINE_S, f"{instance} is ready")
         return replica
 
     async def producer(self) -> AIOKafkaProducer:
@@ -302,7 +293,7 @@ class Log:
         async def done() -> bool:
             return not (await self.verdict(**how)).missing
 
-        await until(done, "everything is settled", within_s)
+        await until(done, within_s, "everything is settled")
         return await self.verdict(**how)
 
     async def until_nothing_more_settles(self, for_s: float) -> None:
@@ -311,7 +302,7 @@ class Log:
             await asyncio.sleep(for_s)
             return before == len(await self.read(self.settled))
 
-        await until(at_rest, f"no event for {for_s} s", 2 * DEADLINE_S)
+        await until(at_rest, 2 * DEADLINE_S, f"no event for {for_s} s")
 
     async def read(self, topic: str) -> list[Any]:
         """Everything in it now."""
@@ -353,7 +344,7 @@ class Log:
         async def reached() -> bool:
             return await self.committed() == offsets
 
-        await until(reached, f"committed: {offsets}")
+        await until(reached, DEADLINE_S, f"committed: {offsets}")
 
     async def end_offsets(self) -> dict[int, int]:
         """Of the updates, none of which a test may append meanwhile."""

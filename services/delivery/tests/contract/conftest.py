@@ -29,6 +29,7 @@ from delivery.domain.conversation import Contact, Conversation, Message
 from delivery.domain.note import Marker, Note
 from delivery.domain.transcript import render
 from delivery.ports import CrmAccess, IntercomAccess
+from devstack.waiting import until
 from pydantic import BaseModel, ConfigDict
 from simulators.client import SimulatorControl
 from simulators.crms import CRMS
@@ -176,9 +177,7 @@ class Subject:
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """The simulator may still be at work on a request whose deadline passed."""
-        async with asyncio.timeout(5):
-            while not holds():  # noqa: ASYNC110 - it happens in the simulators' thread
-                await asyncio.sleep(0.01)
+        await until(holds, 5)
 
     async def find(self, *emails: str, phones: tuple[str, ...] = ()) -> list[str]:
         contact = Contact("c1", emails, phones)

@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 from common.catalog import APPS, ActionKind
+from devstack.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -180,9 +181,7 @@ async def test_killed_in_the_act_it_is_still_done_once(acting: Any, world: Any) 
         "hubspot", "slow", account=acting.account, method="POST", path="/deals$", ms=1_500
     )
     assert (await talk.press("deal", {"title": "Killed"}, wait_ms=0, **press))["http"] == 202
-    async with asyncio.timeout(10):
-        while not any(f["id"] == fault and f["hits"] for f in world.control.faults()):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await until(lambda: any(f["id"] == fault and f["hits"] for f in world.control.faults()))
     world.delivery.kill()
     await world.restart_delivery()
     assert (await talk.pressed(press["action_id"]))["state"] == "working"  # its lease goes on

@@ -2,23 +2,16 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
 import pytest
 from common.events import Trigger
+from devstack.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
 NOTE, ACTIVITY = r"/notes$", r"/activities$"
-
-
-async def _until(look: Callable[[], Awaitable[Any]], within_s: float = 20) -> Any:
-    async with asyncio.timeout(within_s):
-        while not (found := await look()):  # noqa: ASYNC110 - it looks at another process
-            await asyncio.sleep(0.03)
-    return found
 
 
 # What breaks, where, and how the conversation ends all the same.
@@ -63,7 +56,7 @@ async def _a_create_that_lands_after_all_is_healed(world: Any, talk: Any) -> Non
         return live == [note["id"]] and late["id"] not in live
 
     assert not await healed()
-    await _until(healed)
+    await until(healed)
 
 
 async def test_killed_between_the_crms_answer_and_our_commit(world: Any) -> None:
@@ -78,7 +71,7 @@ async def test_killed_between_the_crms_answer_and_our_commit(world: Any) -> None
     async def written() -> bool:
         return bool(world.control.faults()[-1]["hits"])
 
-    await _until(written)
+    await until(written)
     world.delivery.kill()
     await world.restart_delivery()
     await talk.outcome("already_there", "delivered", within_s=30)
@@ -97,7 +90,7 @@ async def test_a_frozen_worker_that_lost_its_row_leaves_one_note(world: Any) -> 
     async def sent() -> bool:
         return bool(world.control.faults()[-1]["hits"])
 
-    await _until(sent)
+    await until(sent)
     frozen = world.delivery
     frozen.process.send(signal.SIGSTOP)
     try:
@@ -122,7 +115,7 @@ async def test_retry_after_holds_the_connection_and_is_waited_for(world: Any) ->
         said = await first.explained()
         return bool(said and (said["deliveries"][0]["waiting"] or {}).get("for") == "retry")
 
-    await _until(waiting)
+    await until(waiting)
     held_at = len(world.control.journal("hubspot", installed.account))
     second = await installed.talk()
     await second.settle(Trigger.MANUAL)
@@ -147,7 +140,7 @@ async def test_a_revoked_connection_waits_and_resumes_after_the_reconnect(world:
         said = await talk.explained()
         return bool(said and (said["deliveries"][0]["waiting"] or {}).get("for") == "reconnect")
 
-    await _until(waiting)
+    await until(waiting)
     await world.connect(installed, installed.account)
     await talk.outcome("delivered")
 
@@ -192,7 +185,7 @@ async def test_a_start_with_everything_down_waits_and_says_what_for(world: Any) 
         faults = (needs["postgres"], needs["kafka"])
         return faults == ("PostgreSQL cannot be reached", "Kafka cannot be reached")
 
-    await _until(told)
+    await until(told)
     assert (await world.client.get(f"{lonely.addresses['health']}/healthz")).status_code == 200
     assert lonely.stop() == 0
 
@@ -208,7 +201,7 @@ async def test_a_stop_lets_a_write_under_way_finish_and_the_next_start_goes_on(w
     async def sent() -> bool:
         return bool(world.control.faults()[-1]["hits"])
 
-    await _until(sent)
+    await until(sent)
     assert world.delivery.stop() == 0
     await later.settle()
     await world.restart_delivery()
@@ -235,7 +228,7 @@ async def test_what_arrives_while_postgresql_is_away_is_held_and_delivered(
             needs = (await world.ready(ready=False))["needs"]
             return bool(needs["postgres"] == "PostgreSQL cannot be reached")
 
-        await _until(told)
+        await until(told)
         assert installed.notes(talk) == []
     finally:
         await superuser.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")

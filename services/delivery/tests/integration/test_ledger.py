@@ -18,6 +18,7 @@ from delivery.adapters.postgres import PostgresLedger
 from delivery.domain.answer import Result, Verdict, Wait
 from delivery.domain.row import Key, Known, UnknownWrite, Waiting, Written
 from delivery.ports import Claim, LeaseLost, LedgerAway
+from devstack.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -88,9 +89,7 @@ async def test_a_lease_that_ended_is_fenced_off(pool: asyncpg.Pool) -> None:
     short, long = ledger_on(pool, lease_s=0.05), ledger_on(pool)
     await ask(short, key())
     zombie = await claim_one(short)
-    async with asyncio.timeout(5):
-        while not (claims := await long.claim(CRM, 1, {})):  # noqa: ASYNC110 - it asks PostgreSQL
-            await asyncio.sleep(0.01)
+    claims = await until(lambda: long.claim(CRM, 1, {}), 5)
     (owner,) = claims
     with pytest.raises(LeaseLost):
         await short.save(zombie, Known(person_id="9"))
@@ -267,9 +266,7 @@ async def test_a_claim_says_whether_the_attempt_before_it_gave_no_result(
     await ask(ledger, key())
     killed = await claim_one(ledger)
     assert not killed.row.abandoned
-    async with asyncio.timeout(5):
-        while not (claims := await ledger.claim(CRM, 1, {})):  # noqa: ASYNC110 - it asks PostgreSQL
-            await asyncio.sleep(0.01)
+    claims = await until(lambda: ledger.claim(CRM, 1, {}), 5)
     assert claims[0].row.abandoned
     await ledger.release(claims)
     released = await claim_one(ledger)

@@ -1,7 +1,7 @@
 """Rate limits, refusals and failing CRMs, on real replicas against simulators that enforce them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -9,19 +9,13 @@ from typing import Any
 import asyncpg
 import pytest
 from delivery.config import DeliveryConfig
+from devstack.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
 LIMITS = {"hubspot": 110 / 10, "keap": 25}  # calls a second
 SHARE = DeliveryConfig.model_fields["delivery_workspace_share"].default
 CONTACTS, NOTE = "contacts", r"/notes$"
-
-
-async def _until(look: Callable[[], Awaitable[Any]], within_s: float = 20) -> Any:
-    async with asyncio.timeout(within_s):
-        while not (found := await look()):  # noqa: ASYNC110 - it looks at another process
-            await asyncio.sleep(0.03)
-    return found
 
 
 @pytest.fixture
@@ -134,7 +128,7 @@ async def test_a_crm_that_fails_for_long_is_left_alone_and_all_is_delivered_afte
                 return waiting
         return None
 
-    waiting = await _until(open_circuit)
+    waiting = await until(open_circuit)
     assert waiting["for"] == "paused"
     failed = len(calls_of(world, "hubspot", [sick]))
     assert failed < 25  # by far not every row found out for itself
@@ -161,7 +155,7 @@ async def test_a_vendor_that_fails_everybody_is_said_so_and_probed_by_one_call(
         peers = (await world.client.get(f"{health}/readyz")).json()["peers"]
         return "circuit open" in (peers["hubspot"] or "")
 
-    await _until(told)
+    await until(told)
     metrics = (await world.client.get(f"{health}/metrics")).text
     assert 'lull_delivery_circuit_state{vendor="hubspot"} 2.0' in metrics
     assert (await world.client.get(f"{health}/readyz")).status_code == 200  # peers never count
@@ -170,7 +164,7 @@ async def test_a_vendor_that_fails_everybody_is_said_so_and_probed_by_one_call(
     async def probed() -> bool:
         return len(calls_of(world, "hubspot", everybody)) > seen
 
-    await _until(probed)
+    await until(probed)
     assert len(calls_of(world, "hubspot", everybody)) - seen <= 2
     world.control.clear_faults()
     ends = await asyncio.gather(*(talk.outcome(within_s=60) for talk in talks))
@@ -187,7 +181,7 @@ async def test_an_account_that_never_answers_takes_no_worker_from_the_others(wor
     async def hanging() -> bool:
         return bool(world.control.faults()[-1]["hits"])
 
-    await _until(hanging)
+    await until(hanging)
     talks = [await well.talk() for _ in range(5)]
     for talk in talks:
         await talk.settle()

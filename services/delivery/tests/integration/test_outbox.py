@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from delivering.tables import database
 from delivery.adapters.outbox import DROP_SENT
+from devstack.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -37,12 +38,11 @@ async def left_in(pool: asyncpg.Pool, row: int) -> tuple[list[dict[str, str]], b
 
 
 async def waits_for_a_lock(pool: asyncpg.Pool) -> None:
-    async with asyncio.timeout(10):
-        while not await pool.fetchval(  # noqa: ASYNC110 - only the database knows
-            "SELECT count(*) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        ):
-            await asyncio.sleep(0.01)
+    query = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    await until(lambda: pool.fetchval(query), 10)
 
 
 async def test_what_was_sent_is_dropped_and_nothing_is_due_any_more(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from common.events import Trigger
 from common.outcomes import SENTENCES, Outcome
+from devstack.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -173,12 +174,6 @@ async def refused(talk: Any, outcome: str) -> Any:
     await talk.outcome(outcome)
     assert talk.installed.notes(talk) == []
     return talk
-
-
-async def until(look: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(15):
-        while not await look():  # noqa: ASYNC110 - it looks at another process
-            await asyncio.sleep(0.02)
 
 
 CASES: dict[Outcome, Callable[[Any, Any], Awaitable[Any]]] = {

@@ -20,6 +20,7 @@ from delivery.adapters.replays import PostgresReplays
 from delivery.domain.answer import Result, Verdict
 from delivery.domain.row import Key, Known
 from delivery.domain.selection import UNWRITTEN, Selection
+from devstack.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -101,9 +102,7 @@ async def test_an_action_is_replayed_with_its_own_actor_and_person(world: Any) -
         found = await talk.outcome("delivered", "actor_not_app_user")
         return bool(found["outcome"] == "delivered")
 
-    async with asyncio.timeout(30):
-        while not await replaying_delivers():
-            pass
+    await until(replaying_delivers, 30)
     (note,) = installed.notes(talk)
     assert note["person_ids"] == [person["id"]]
 

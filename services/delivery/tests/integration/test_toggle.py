@@ -4,24 +4,17 @@ import asyncio
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from devstack.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
 # Conversations in flight when the toggle is switched, by the size of the run.
 SIZES = {"quick": 60, "faults": 1_000, "long": 5_000}
 NOTES = "/notes"
-
-
-async def _until(look: Callable[[], Awaitable[Any]], within_s: float = 30) -> Any:
-    async with asyncio.timeout(within_s):
-        while not (found := await look()):  # noqa: ASYNC110 - it looks at another process
-            await asyncio.sleep(0.03)
-    return found
 
 
 def writes(installed: Any) -> list[float]:
@@ -49,7 +42,7 @@ async def test_off_with_many_in_flight_ends_them_off_and_on_again_delivers(
     async def some_are_written() -> bool:
         return len(writes(installed)) >= 3
 
-    await _until(some_are_written, within_s=60)
+    await until(some_are_written, within_s=60)
     await installed.switch(on=False)
     off_at = time.time()
     outcomes = [(await talk.outcome(within_s=120))["outcome"] for talk in talks]
@@ -75,7 +68,7 @@ async def test_off_with_many_in_flight_ends_them_off_and_on_again_delivers(
         await again.settle()
         return bool((await again.outcome("delivered", "sync_off"))["outcome"] == "delivered")
 
-    await _until(speaking_delivers)
+    await until(speaking_delivers)
     (note,) = installed.notes(again)
     assert "Hello" in note["body"]
     assert "is anybody there?" in note["body"]
@@ -101,7 +94,7 @@ async def test_a_switch_in_the_middle_of_an_attempt_still_counts(world: Any) -> 
     async def held_up() -> bool:
         return bool(world.control.faults()[-1]["hits"])
 
-    await _until(held_up)
+    await until(held_up)
     await installed.switch(on=False)
     await talk.outcome("sync_off")
     assert installed.notes(talk, deleted=True) == []
@@ -132,7 +125,7 @@ async def test_settings_away_means_waiting_not_guessing(
             waits = said and (said["deliveries"][0]["waiting"] or {}).get("for") == "settings"
             return bool(waits) or _held_back(world, later) > held
 
-        await _until(held_or_waiting)
+        await until(held_or_waiting)
         assert installed.notes(later) == []
         assert len(writes(installed)) == 1
     finally:

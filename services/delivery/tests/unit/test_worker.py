@@ -12,6 +12,7 @@ from delivery.domain.answer import Result, Wait
 from delivery.domain.row import Key, Known, Row, Waiting
 from delivery.ports import Claim
 from delivery.worker import Worker
+from devstack.waiting import until
 
 NOW = datetime(2026, 11, 22, 10, 15, tzinfo=UTC)
 SHARE, CONCURRENCY = 4, 32
@@ -76,9 +77,7 @@ class Rig:
         end.set_result(result)
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not holds():  # noqa: ASYNC110 - the worker has a pace of its own
-                await asyncio.sleep(0.005)
+        await until(holds, 5, each_s=0.005)
 
     def beat(self) -> None:
         self.turns += 1

@@ -14,6 +14,7 @@ import pytest
 from common.config import KafkaConfig
 from common.topics import TOPICS, create_topics
 from devstack import DevStack
+from devstack.waiting import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
@@ -54,7 +55,6 @@ def _health(running: Any, page: str) -> httpx.Response:
 async def test_kafka_down_at_the_start_then_up_then_frozen_then_killed(
     own_kafka: tuple[DevStack, str],
     run_ingest: Any,
-    eventually: Any,
     signer: Any,
     examples: dict[str, Any],
     size: str,
@@ -87,7 +87,7 @@ async def test_kafka_down_at_the_start_then_up_then_frozen_then_killed(
         # Up, but without topics: nothing is published, which could create them the wrong way.
         if stack.start().kafka_pid is None:
             pytest.skip("a broker that others run cannot be frozen or killed")
-        await eventually(asks_for_topics, 15)
+        await until(asks_for_topics, 15)
         assert _post(running, signer, update)[0] == 503
         config = KafkaConfig(
             kafka_bootstrap_servers=[bootstrap],
@@ -96,8 +96,8 @@ async def test_kafka_down_at_the_start_then_up_then_frozen_then_killed(
             kafka_replication_factor=1,
         )
         assert len(await create_topics(config)) == len(TOPICS)
-        await eventually(is_taken, 15)
-        await eventually(is_ready, 5)
+        await until(is_taken, 15)
+        await until(is_ready, 5)
 
         # Frozen: the connection stands, and nothing answers.
         for _ in range(FREEZES[size]):
@@ -108,12 +108,12 @@ async def test_kafka_down_at_the_start_then_up_then_frozen_then_killed(
                 status, took_s = _post(running, signer, update)
                 assert status == 503
                 assert took_s < 2
-                await eventually(is_not_ready, 5)
+                await until(is_not_ready, 5)
                 assert _health(running, "healthz").status_code == 200
             finally:
                 os.kill(pid, signal.SIGCONT)
-            await eventually(is_taken, 15)
-            await eventually(is_ready, 5)
+            await until(is_taken, 15)
+            await until(is_ready, 5)
 
         # Killed under a running service, and back.
         for _ in range(KILLS[size]):
@@ -122,6 +122,6 @@ async def test_kafka_down_at_the_start_then_up_then_frozen_then_killed(
             assert status == 503
             assert took_s < 2
             stack.restart_kafka()
-            await eventually(is_taken, 30)
+            await until(is_taken, 30)
         assert running.process.stop() == 0
         assert "Traceback" not in running.log()

@@ -15,6 +15,7 @@ from aiokafka.partitioner import murmur2
 from common.config import KafkaConfig
 from common.topics import create_topics
 from devstack import DevStackError
+from devstack.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -40,12 +41,12 @@ def running(kafka_bootstrap: str, topics: None, run_ingest: Any) -> Iterator[Any
 
 
 @pytest.fixture(autouse=True)
-async def ready(running: Any, eventually: Any) -> None:
+async def ready(running: Any) -> None:
     async def is_ready() -> bool:
         async with httpx.AsyncClient() as client:
             return (await client.get(f"{running.health}/readyz")).status_code == 200
 
-    await eventually(is_ready, 10)
+    await until(is_ready, 10)
 
 
 @pytest.fixture
@@ -164,7 +165,7 @@ async def test_a_slow_body_is_408(running: Any) -> None:
 
 
 async def test_sigterm_finishes_the_request_under_way_and_exits_0(
-    kafka_bootstrap: str, topics: None, run_ingest: Any, eventually: Any, signer: Any
+    kafka_bootstrap: str, topics: None, run_ingest: Any, signer: Any
 ) -> None:
     body = b'{"topic":"ping"}'
     with run_ingest(kafka_bootstrap, PREFIX) as service:
@@ -183,7 +184,7 @@ async def test_sigterm_finishes_the_request_under_way_and_exits_0(
         async def is_stopping() -> bool:
             return '"service.stopping"' in service.log()
 
-        await eventually(is_stopping, 5)
+        await until(is_stopping, 5)
         writer.write(body)
         await reader.readline()  # the empty line after 100
         assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 200 ")

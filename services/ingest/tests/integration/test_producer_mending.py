@@ -12,6 +12,7 @@ from common.clock import SystemClock
 from common.events import ConversationUpdated
 from common.health import Health
 from common.topics import create_topics
+from devstack.waiting import until
 from ingest.adapters import kafka
 from ingest.config import IngestConfig
 from ingest.ports import Unavailable
@@ -63,16 +64,16 @@ async def _appended(event_log: kafka.KafkaEventLog) -> bool:
 
 
 async def test_a_broken_producer_is_replaced(
-    event_log: kafka.KafkaEventLog, eventually: Any, monkeypatch: pytest.MonkeyPatch
+    event_log: kafka.KafkaEventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka, "_MEND_AFTER_S", 0.5)
     monkeypatch.setattr(kafka, "_PROBE_EVERY_S", 0.1)
     monkeypatch.setattr(kafka, "_STOP_TIMEOUT_S", 0.1)
-    await eventually(lambda: _appended(event_log), 10)
+    await until(lambda: _appended(event_log), 10)
     working = event_log._broker
     event_log._broker = cast(Any, _BrokenBroker())
     assert not await _appended(event_log)
-    await eventually(lambda: _appended(event_log), 10)
+    await until(lambda: _appended(event_log), 10)
     assert event_log._broker is not working
     assert working is not None
     await working.stop()

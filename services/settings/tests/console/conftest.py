@@ -1,6 +1,5 @@
 """The console at an address of its own, and a real browser to look at it with."""
 
-import asyncio
 import shutil
 import subprocess
 import uuid
@@ -17,6 +16,7 @@ from common.clock import SystemClock
 from common.config import KafkaConfig
 from common.events import DeliveryOutcome
 from devstack.ports import free_port
+from devstack.waiting import until
 from playwright.async_api import Page
 from simulators.testing import RunningSimulators
 
@@ -222,12 +222,7 @@ class Reporter:
         await self._producer.send_and_wait(self._prefix + topic, value, key=key)
 
     async def until(self, query: str, *arguments: Any) -> Any:
-        async with asyncio.timeout(15):
-            while True:
-                found = await self._database.fetchval(query, *arguments)
-                if found:
-                    return found
-                await asyncio.sleep(0.02)
+        return await until(lambda: self._database.fetchval(query, *arguments))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from demo import canary
 from demo.environment import local
 from demo.product import Product
+from devstack.waiting import until
 from playwright.async_api import Page, expect
 from simulators.client import SimulatorControl
 
@@ -71,11 +72,8 @@ def says(control: SimulatorControl, body: str, assignee: str = SAM) -> str:
     return str(posted["conversation"])
 
 
-async def until(look: Callable[[], Any], within_s: float = 60.0) -> Any:
-    async with asyncio.timeout(within_s):
-        while not (found := await asyncio.to_thread(look)):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
-    return found
+async def until_seen(look: Callable[[], Any]) -> Any:
+    return await until(lambda: asyncio.to_thread(look), 60, each_s=0.1)
 
 
 async def test_a_new_admin_has_the_first_note_within_three_minutes_and_without_a_manual(
@@ -101,7 +99,7 @@ async def test_a_new_admin_has_the_first_note_within_three_minutes_and_without_a
     await expect(tab.get_by_text("Eligible")).to_be_visible()
     await shot(tab, "check-preview")
 
-    (note,) = await until(lambda: control.notes("hubspot", "42001"))
+    (note,) = await until_seen(lambda: control.notes("hubspot", "42001"))
     took = time.monotonic() - began
     print(f"from the first page to the first note: {took:.1f} s, {QUIET_S:g} s of them quiet")
     assert took < ALL_WITHIN_S
@@ -156,7 +154,7 @@ async def test_what_settled_while_it_was_off_is_not_sent_by_switching_it_on(
         # One that is still pending when the switch is turned goes out; the others stay.
         pending = await asyncio.to_thread(says, control, "Still here")
         assert (await operator.put(base, json={"on": True})).status_code == 200
-        written = await until(
+        written = await until_seen(
             lambda: [n for n in control.notes("hubspot", "42001") if n["id"] not in before]
         )
         assert [pending in note["body"] for note in written] == [True]
@@ -198,7 +196,7 @@ async def test_what_failed_is_tried_again_and_what_waits_for_a_reconnect_goes_ou
     await expect(tab.get_by_text("1 conversation here can be tried again")).to_be_visible()
     await again.click()
     await expect(tab.get_by_text("Asked for 1 conversation.")).to_be_visible()
-    await until(lambda: noted(refused))
+    await until_seen(lambda: noted(refused))
 
     # The account is cut off: what comes meanwhile waits, and goes out once it is connected again.
     control.revoke_crm_tokens("hubspot", "42001")
@@ -209,9 +207,9 @@ async def test_what_failed_is_tried_again_and_what_waits_for_a_reconnect_goes_ou
         entries = httpx.get(deliveries, trust_env=False).json().get("deliveries", [])
         return next((entry["waiting"]["for"] for entry in entries if entry["waiting"]), None)
 
-    await until(lambda: waits_for() == "reconnect")
+    await until_seen(lambda: waits_for() == "reconnect")
     assert not noted(waits)
     await tab.goto(site)
     await tab.get_by_role("button", name="Reconnect HubSpot").click()
     await expect(tab.get_by_text("HubSpot is connected again.")).to_be_visible()
-    await until(lambda: noted(waits))
+    await until_seen(lambda: noted(waits))

@@ -9,6 +9,7 @@ from email.message import Message
 from typing import Any
 
 import pytest
+from devstack.waiting import until
 from settings.adapters.tellers import signature
 
 pytestmark = pytest.mark.integration
@@ -86,12 +87,6 @@ async def receivers() -> AsyncIterator[Receivers]:
     yield receivers
     for server in receivers.servers:
         server.close()
-
-
-async def until(look: Any, within_s: float = 15) -> None:
-    async with asyncio.timeout(within_s):
-        while not look():  # noqa: ASYNC110 - it happens in another process
-            await asyncio.sleep(0.02)
 
 
 async def test_an_admin_is_told_once_of_each_matter_and_again_when_it_comes_back(

@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from devstack.waiting import until
 from settings.adapters.postgres import schema
 
 pytestmark = pytest.mark.integration
@@ -109,9 +110,9 @@ async def test_a_rotated_token_survives_postgresql_being_away_when_the_vendor_an
             "SELECT lease_holder FROM connections WHERE workspace_id = $1", made.workspace
         )
 
-    await until_true(claimed)
+    await until(claimed)
     postgres.cut()
-    await until_true(lambda: logged(replica, "refresh.not_saved_yet"))
+    await until(lambda: logged(replica, "refresh.not_saved_yet"))
     await postgres.mend()
     assert (await asking).status_code == 200
     assert (await replica.crm_access(made.workspace, "pipedrive")).status_code == 200
@@ -131,12 +132,6 @@ async def test_what_a_killed_relay_left_is_published_by_another(
     path = f"/v1/workspaces/{made.workspace}/apps/hubspot/transcript-sync"
     assert (await replicas[0].operator("PUT", path, {"on": True})).status_code == 200
     await changes.of(made.workspace, "hubspot", version=2)
-
-
-async def until_true(look: Callable[[], Any]) -> None:
-    async with asyncio.timeout(10):
-        while not await look():  # noqa: ASYNC110 - what is awaited happens in another process
-            await asyncio.sleep(0.02)
 
 
 async def logged(replica: Any, event: str) -> bool:

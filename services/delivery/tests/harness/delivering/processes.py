@@ -1,29 +1,17 @@
 """Processes of the services, started and ended; and waiting for what they do."""
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from devstack.service import ServiceProcess
+from devstack.waiting import until
 
 OPERATOR_TOKEN = "operator-token-of-the-tests"
 CALLER_TOKEN = "delivery-token-of-the-tests"
 REPLAY_TOKEN = "replay-token-of-the-tests"
 ACTIONS_TOKEN = "actions-token-of-the-tests"
 QUIET_S = 1
-
-
-async def until(look: Callable[[], Awaitable[Any]], within_s: float = 20.0) -> Any:
-    """The first true answer; time-out is a failure."""
-    async with asyncio.timeout(within_s):
-        while True:
-            found = await look()
-            if found:
-                return found
-            await asyncio.sleep(0.03)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from common import topics
 from common.catalog import APPS
 from common.config import KafkaConfig
 from common.events import ConversationSettled
+from devstack.waiting import until
 from simulators.crms import CRMS as SIMULATED
 from simulators.testing import RunningSimulators
 
@@ -23,7 +24,6 @@ from delivering.processes import (
     REPLAY_TOKEN,
     Launcher,
     Service,
-    until,
 )
 from delivering.talks import Installed, Talk
 

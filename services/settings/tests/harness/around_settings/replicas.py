@@ -3,7 +3,6 @@
 import asyncio
 import sys
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from devstack.service import ServiceProcess
+from devstack.waiting import until
 
 OPERATOR_TOKEN = "operator-token-of-the-tests"
 CALLER_TOKEN = "delivery-token-of-the-tests"
@@ -88,16 +88,6 @@ class Replica:
     async def stop(self) -> int:
         """Its exit code. The loop goes on meanwhile: proxies live on it."""
         return await asyncio.to_thread(self.process.stop)
-
-
-async def until(look: Callable[[], Awaitable[Any]], within_s: float = 15.0) -> Any:
-    """The first true answer; time-out is a failure."""
-    async with asyncio.timeout(within_s):
-        while True:
-            found = await look()
-            if found:
-                return found
-            await asyncio.sleep(0.02)
 
 
 class Launcher:
