@@ -23,7 +23,7 @@ from common import catalog
 from common.catalog import ActionKind
 from delivery import ports
 from delivery.adapters.crm import crm_for
-from delivery.adapters.crm.base import HttpCrm
+from delivery.adapters.crm.acting import ActingCrm
 from delivery.adapters.intercom import Intercom
 from delivery.domain.conversation import Contact, Conversation, Message
 from delivery.domain.note import Marker, Note
@@ -130,7 +130,7 @@ def control(simulators: RunningSimulators) -> Iterator[SimulatorControl]:
 class Subject:
     """One adapter and its account; `control` stands on the vendor's side of the wire."""
 
-    crm: HttpCrm
+    crm: ActingCrm
     access: CrmAccess
     control: SimulatorControl
     account: str

@@ -27,7 +27,7 @@ async def test_a_create_of_unknown_end_is_found_by_a_probe(
     ada = crm.add_person(email="ada@example.com")
     crm.fail_creating(kind)
     with pytest.raises(UnknownEnd) as unknown:
-        await crm.within(kind, milliseconds=300).create(ada, make_note())
+        await crm.within(kind, milliseconds=1000).create(ada, make_note())
     assert unknown.value.reason in ("http_500", "timeout", "cut_off")
     await crm.until(lambda: len(crm.notes()) == 1)
     [stored] = crm.notes()

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from delivery.adapters.crm.base import HttpCrm
+from delivery.adapters.crm.acting import ActingCrm
 
 
 async def test_nobody_is_found_for_an_unknown_customer(crm: Any) -> None:
@@ -98,7 +98,7 @@ async def test_all_requests_of_one_call_share_one_deadline(crm: Any) -> None:
 
 
 def test_every_adapter_says_what_the_core_asks_of_it(crm: Any) -> None:
-    adapter: HttpCrm = crm.crm
+    adapter: ActingCrm = crm.crm
     assert adapter.note_max_chars > 10_000
     assert adapter.visible_after > timedelta(0)
     assert adapter.has_activity is hasattr(adapter, "create_activity")

@@ -13,7 +13,7 @@ import httpx
 from common import http
 
 from delivery.domain.backoff import RETRY_AFTER_MAX
-from delivery.ports import RetryLater, UnknownEnd
+from delivery.ports import GiveUp, RetryLater, UnknownEnd
 
 _SECONDS: Final = re.compile(r"\s*([0-9]{1,12})(\.[0-9]+)?\s*")
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
@@ -119,6 +119,13 @@ def record_id(raw: object) -> str:
     if isinstance(raw, bool) or not isinstance(raw, str | int) or not _ID.fullmatch(str(raw)):
         raise ValueError("not an id")
     return str(raw)
+
+
+def number(crm_id: str) -> int:
+    """An id of ours as the number that a CRM counts its records by."""
+    if not crm_id.isascii() or not crm_id.isdecimal():
+        raise GiveUp("bad_id")
+    return int(crm_id)
 
 
 def answered_at(response: httpx.Response) -> datetime | None:

@@ -14,7 +14,6 @@ from uuid import uuid4
 from common.catalog import ActionKind
 from delivery.adapters.crm.acting import ActingCrm
 from delivery.adapters.crm.activity import HttpActivityCrm
-from delivery.adapters.crm.base import HttpCrm
 from delivery.domain.action import Action, Made, NewDeal, NewPerson, NewTask, Who
 from delivery.domain.block import carries, replaced
 from delivery.domain.conversation import Contact, Conversation, Message
@@ -44,7 +43,7 @@ class Failed(Exception):
 
 @dataclass(slots=True)
 class Live:
-    crm: HttpCrm
+    crm: ActingCrm
     access: CrmAccess
     now: Callable[[], datetime]
     within: timedelta = WITHIN
@@ -197,7 +196,7 @@ class Live:
     async def _act(self, what: NewPerson | NewTask | NewDeal) -> Made:
         marker = ActionMarker(WORKSPACE, CONVERSATION, action_id=self.run)
         action = Action(marker, what, self.now())
-        return await cast("ActingCrm", self.crm).act(self.access, action, DEADLINE)
+        return await self.crm.act(self.access, action, DEADLINE)
 
     @property
     def _marker(self) -> Marker:

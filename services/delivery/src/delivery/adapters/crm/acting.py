@@ -5,15 +5,15 @@ and that nothing is made twice, is said here.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import httpx
 from common.catalog import ActionKind
 
 from delivery.adapters.calls import Deadline, shape
-from delivery.adapters.crm.base import HttpCrm, Json
+from delivery.adapters.crm.base import Json
+from delivery.adapters.crm.finding import FindingCrm
 from delivery.domain import person
 from delivery.domain.action import Action, Made, NewLead, NewNote, NewPerson, Who, body_of
 from delivery.domain.conversation import Contact
@@ -30,15 +30,10 @@ class AlreadyThere(RetryLater):
         self.record_id = record_id
 
 
-class ActingCrm(HttpCrm):
+class ActingCrm(FindingCrm):
     lead_hangs_on_person = False
 
     # What the CRM's file says.
-
-    @abstractmethod
-    async def user_with_email(
-        self, access: CrmAccess, email: str, deadline: timedelta
-    ) -> str | None: ...
 
     @abstractmethod
     async def new_record(
@@ -51,12 +46,6 @@ class ActingCrm(HttpCrm):
         self, access: CrmAccess, action: Action, person_id: str | None, until: Deadline
     ) -> str | None:
         """The lead, deal or task that an earlier attempt at this action made."""
-
-    async def made_lately(
-        self, access: CrmAccess, contact: Contact, since: datetime, until: Deadline
-    ) -> Sequence[str]:
-        """Persons that a search may not show yet; only for CRMs whose search lags."""
-        return ()
 
     def already_there(self, response: httpx.Response) -> AlreadyThere | None:
         """Whether a refusal says that such a person exists."""

@@ -23,8 +23,7 @@ from delivery.adapters.calls import (
     unanswered,
 )
 from delivery.adapters.guard import Guard, Unguarded
-from delivery.domain.conversation import Contact
-from delivery.domain.note import Marker, Note, StoredNote
+from delivery.domain.note import Note, StoredNote
 from delivery.domain.rates import Call, RateLimit, Told
 from delivery.ports import CrmAccess, GiveUp, Gone, PersonState, RetryLater, TokenRejected
 
@@ -63,33 +62,6 @@ class HttpCrm(ABC):
         await self._calls.aclose()
 
     # What the CRM's file says.
-
-    @abstractmethod
-    async def find_persons(
-        self, access: CrmAccess, contact: Contact, deadline: timedelta
-    ) -> Sequence[str]: ...
-
-    async def find_leads(
-        self, access: CrmAccess, contact: Contact, deadline: timedelta
-    ) -> Sequence[str]:
-        """None, where the CRM has no leads that a note could be written to."""
-        return ()
-
-    @abstractmethod
-    async def notes_marked(
-        self,
-        access: CrmAccess,
-        person_id: str,
-        marker: Marker,
-        since: datetime,
-        deadline: timedelta,
-    ) -> Sequence[StoredNote]: ...
-
-    async def user_with_email(
-        self, access: CrmAccess, email: str, deadline: timedelta
-    ) -> str | None:
-        """None where the CRM does not let us choose whose record it is."""
-        return None
 
     @abstractmethod
     def person_path(self, person_id: str) -> str: ...

@@ -9,7 +9,7 @@ Dynamics cannot do: date a note by the last reply (`overriddencreatedon` takes a
 own, and counts on creation only); a phone is found only as it is stored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -27,7 +27,7 @@ from delivery.adapters.crm.dynamics365.records import (
     id_of,
     place,
 )
-from delivery.domain import person
+from delivery.adapters.crm.finding import By, Held
 from delivery.domain.conversation import Contact
 from delivery.domain.rates import Call
 from delivery.ports import CrmAccess, GiveUp, Gone, PersonState
@@ -40,8 +40,10 @@ FURTHER: Final = {CONTACTS: (MASTER,), LEADS: (MASTER, QUALIFIED_AS)}
 MERGES_FOLLOWED: Final = 5
 # That text is compared without regard to case is unconfirmed: what is stored in another case than
 # the customer writes is then not found.
-EMAILS: Final = (EMAIL, "emailaddress2", "emailaddress3")
-PHONES: Final = (PHONE, "mobilephone")
+COLUMNS: Final = {
+    By.EMAIL: (EMAIL, "emailaddress2", "emailaddress3"),
+    By.PHONE: (PHONE, "mobilephone"),
+}
 OPEN: Final = "statecode eq 0"  # an active contact, an open lead, an active case
 CASE_CONTACTS: Final = ("_primarycontactid_value", "_customerid_value")
 FOUND_AT_MOST: Final = "50"
@@ -73,36 +75,30 @@ class Dynamics365(DynamicsRecords):
         self, access: CrmAccess, contact: Contact, deadline: timedelta
     ) -> Sequence[str]:
         until = Deadline(deadline)
-        found = await self._by_address(access, CONTACTS, contact, until)
+        found = await super().find_persons(access, contact, until.left())
         return found if len(found) < 2 else await self._behind_a_case(access, found, until)
 
-    async def find_leads(
-        self, access: CrmAccess, contact: Contact, deadline: timedelta
-    ) -> Sequence[str]:
-        return await self._by_address(access, LEADS, contact, Deadline(deadline))
+    async def search_persons(
+        self, access: CrmAccess, by: By, address: str, until: Deadline
+    ) -> Iterable[Held]:
+        return await self._search(access, CONTACTS, by, address, until)
 
-    async def _by_address(
-        self, access: CrmAccess, table: str, contact: Contact, until: Deadline
-    ) -> list[str]:
-        found = await self._search(access, table, EMAILS, contact.emails, until)
-        return found or await self._search(access, table, PHONES, contact.phones, until)
+    async def search_leads(
+        self, access: CrmAccess, by: By, address: str, until: Deadline
+    ) -> Iterable[Held]:
+        return await self._search(access, LEADS, by, address, until)
 
     async def _search(
-        self,
-        access: CrmAccess,
-        table: str,
-        columns: Sequence[str],
-        values: Sequence[str],
-        until: Deadline,
-    ) -> list[str]:
-        ids: dict[str, None] = {}
-        for value in values:
-            holds = any_of([(column, quoted(value)) for column in columns])
-            for row in await self._rows(access, table, (KEYS[table], *columns), holds, until):
-                with shape():
-                    if person.among(value, [str(row.get(column) or "") for column in columns]):
-                        ids[id_in(table, row)] = None
-        return list(ids)
+        self, access: CrmAccess, table: str, by: By, address: str, until: Deadline
+    ) -> list[Held]:
+        columns = COLUMNS[by]
+        holds = any_of([(column, quoted(address)) for column in columns])
+        rows = await self._rows(access, table, (KEYS[table], *columns), holds, until)
+        with shape():
+            return [
+                (id_in(table, row), [str(row[column]) for column in columns if row.get(column)])
+                for row in rows
+            ]
 
     async def _behind_a_case(
         self, access: CrmAccess, ids: Sequence[str], until: Deadline

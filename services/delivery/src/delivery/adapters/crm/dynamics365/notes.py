@@ -5,7 +5,7 @@ upserts, MicrosoftDocs/powerapps-docs, read 2026-11-22.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
@@ -21,7 +21,6 @@ from delivery.adapters.crm.dynamics365.dataverse import (
     guid,
     id_of_marker,
 )
-from delivery.domain.block import carries
 from delivery.domain.note import ActionMarker, Marker, Note, StoredNote
 from delivery.domain.rates import Call
 from delivery.domain.write import rewritten
@@ -140,20 +139,18 @@ class DataverseNotes(Dataverse):
         with shape(write=True):
             self.id_in(made)
 
-    async def notes_marked(
+    async def notes_of(
         self,
         access: CrmAccess,
         person_id: str,
         marker: Marker,
         since: datetime,
-        deadline: timedelta,
-    ) -> Sequence[StoredNote]:
+        until: Deadline,
+    ) -> Iterable[StoredNote]:
         """Read at the ids that such a note can have: no list, so nothing can lag."""
-        until = Deadline(deadline)
         ids = note_ids(access, marker)
         read = [await self.note(access, note_id, until.left()) for note_id in ids]
-        here = [stored for stored in read if stored and stored.person_id == person_id]
-        return [stored for stored in here if carries(stored.body, marker)]
+        return [stored for stored in read if stored and stored.person_id == person_id]
 
 
 def note_ids(access: CrmAccess, marker: Marker) -> list[str]:

@@ -8,7 +8,7 @@ second one. Unconfirmed: the names that bind an opportunity or task to its perso
 may read the addresses of users.
 """
 
-from datetime import timedelta
+from collections.abc import Iterable
 from typing import ClassVar, Final
 
 from common.catalog import ActionKind
@@ -25,6 +25,7 @@ from delivery.adapters.crm.dynamics365.dataverse import (
     quoted,
 )
 from delivery.adapters.crm.dynamics365.notes import DataverseNotes
+from delivery.adapters.crm.finding import Held
 from delivery.domain.action import Action, NewDeal, NewLead, NewPerson, NewTask, body_of, title_of
 from delivery.domain.note import Note
 from delivery.domain.rates import Call
@@ -76,16 +77,13 @@ class DynamicsRecords(DataverseNotes):
         table, row_id = place(person_id)
         return bound(f"objectid_{LOGICAL[table]}", table, row_id) | owned_by(note.owner_id)
 
-    async def user_with_email(
-        self, access: CrmAccess, email: str, deadline: timedelta
-    ) -> str | None:
-        holds = f"{any_of([('internalemailaddress', quoted(email))])} and isdisabled eq false"
-        query = {"$select": KEYS[USERS], "$filter": holds, "$top": "2"}
-        until, path = Deadline(deadline), f"{API}/{USERS}"
-        answer = await self._send(access, "GET", path, until, Call.OTHER, query=query)
+    async def users(self, access: CrmAccess, email: str, until: Deadline) -> Iterable[Held]:
+        key, address = KEYS[USERS], "internalemailaddress"
+        holds = f"{any_of([(address, quoted(email))])} and isdisabled eq false"
+        query = {"$select": f"{key},{address}", "$filter": holds, "$top": "2"}
+        answer = await self._send(access, "GET", f"{API}/{USERS}", until, Call.OTHER, query=query)
         with shape():
-            ids = [record_id(user[KEYS[USERS]]) for user in answer["value"]]
-            return ids[0] if len(ids) == 1 else None
+            return [(record_id(user[key]), [str(user[address])]) for user in answer["value"]]
 
     async def new_record(
         self, access: CrmAccess, action: Action, person_id: str | None, until: Deadline

@@ -8,7 +8,7 @@ write (the index lags by up to 30 s), so notes are found through their associati
 which app wrote a note, so its author is not told; a phone is found only as it is stored.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
@@ -18,6 +18,7 @@ import httpx
 
 from delivery.adapters.calls import Deadline, error_body, record_id, shape, whole_number
 from delivery.adapters.crm.base import Json, utc_iso
+from delivery.adapters.crm.finding import By, Held
 from delivery.adapters.crm.hubspot.records import (
     BATCH,
     CONTACTS,
@@ -26,7 +27,6 @@ from delivery.adapters.crm.hubspot.records import (
     linked_to,
     owned_by,
 )
-from delivery.domain import person
 from delivery.domain.conversation import Contact
 from delivery.domain.note import Marker, Note, StoredNote
 from delivery.domain.rates import Call, RateLimit, Scope, Told
@@ -36,8 +36,10 @@ from delivery.ports import CrmAccess, GiveUp, PersonState, ReconnectNeeded
 NOTE_TO_CONTACT: Final = 202
 # Unconfirmed that associations are read without a lag: search takes up to 30 s in reports.
 VISIBLE_AFTER: Final = timedelta(seconds=10)
-ADDRESSES: Final = ("email", "hs_additional_emails")
-PHONES: Final = ("phone", "mobilephone")
+FIELDS: Final = {
+    By.EMAIL: ("email", "hs_additional_emails"),
+    By.PHONE: ("phone", "mobilephone"),
+}
 
 
 class HubSpot(HubSpotObjects):
@@ -110,9 +112,7 @@ class HubSpot(HubSpotObjects):
         until = Deadline(deadline)
         found = [await self._by_email(access, email, until) for email in contact.emails]
         ids = [state.id for state in found if state]
-        ids = ids or await self._search(access, ADDRESSES, contact.emails, until)
-        ids = ids or await self._search(access, PHONES, contact.phones, until)
-        return list(dict.fromkeys(ids))
+        return list(dict.fromkeys(ids)) or await super().find_persons(access, contact, until.left())
 
     async def _by_email(self, access: CrmAccess, email: str, until: Deadline) -> PersonState | None:
         """By the unique property, which reads the record itself: a new contact is there at once."""
@@ -127,33 +127,26 @@ class HubSpot(HubSpotObjects):
         with shape():
             return None if found is None else self.person_in(found)
 
-    async def _search(
-        self, access: CrmAccess, fields: Sequence[str], values: Sequence[str], until: Deadline
-    ) -> list[str]:
-        found: list[str] = []
-        for value in values:
-            groups = [{"filters": [_filter(field, value)]} for field in fields]
-            body = {"filterGroups": groups, "properties": list(fields), "limit": BATCH}
-            path = f"{CONTACTS}/search"
-            answer = await self._send(access, "POST", path, until, Call.SEARCH, body)
-            with shape():
-                found += [
-                    record_id(contact["id"])
-                    for contact in answer["results"]
-                    if person.among(value, _values(contact["properties"], fields))
-                ]
-        return found
+    async def search_persons(
+        self, access: CrmAccess, by: By, address: str, until: Deadline
+    ) -> Iterable[Held]:
+        fields = FIELDS[by]
+        groups = [{"filters": [_filter(field, address)]} for field in fields]
+        body = {"filterGroups": groups, "properties": list(fields), "limit": BATCH}
+        answer = await self._send(access, "POST", f"{CONTACTS}/search", until, Call.SEARCH, body)
+        with shape():
+            found = answer["results"]
+            return [(record_id(one["id"]), _values(one["properties"], fields)) for one in found]
 
-    async def notes_marked(
+    async def notes_of(
         self,
         access: CrmAccess,
         person_id: str,
         marker: Marker,
         since: datetime,
-        deadline: timedelta,
-    ) -> Sequence[StoredNote]:
-        until = Deadline(deadline)
-        found = await self.marked(access, person_id, "notes", "hs_note_body", marker, since, until)
+        until: Deadline,
+    ) -> Iterable[StoredNote]:
+        found = await self.texts(access, person_id, "notes", "hs_note_body", since, until)
         with shape():  # batch/read tells no associations
             read = [self.note_in(note) for note in found]
             return [replace(note, person_id=person_id) for note in read if note]

@@ -6,7 +6,7 @@ HubSpot/hubspot-api-php issue 59 (a contact that exists already), read 2026-11-2
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import ClassVar, Final
 
 import httpx
@@ -15,9 +15,9 @@ from common.catalog import ActionKind
 from delivery.adapters.calls import Deadline, error_body, record_id, shape
 from delivery.adapters.crm.acting import ActingCrm, AlreadyThere
 from delivery.adapters.crm.base import CLOCK_SKEW, Json, utc_iso
+from delivery.adapters.crm.finding import Held
 from delivery.domain.action import Action, NewDeal, NewPerson, NewTask, body_of, title_of
 from delivery.domain.block import carries
-from delivery.domain.note import Marker
 from delivery.domain.rates import Call
 from delivery.ports import CrmAccess, GiveUp, RetryLater
 
@@ -41,31 +41,29 @@ class HubSpotObjects(ActingCrm):
         {ActionKind.PERSON, ActionKind.DEAL, ActionKind.TASK, ActionKind.NOTE}
     )
 
-    async def marked(
+    async def texts(
         self,
         access: CrmAccess,
         person_id: str,
         kind: str,
         field: str,
-        marker: Marker,
         since: datetime,
         until: Deadline,
     ) -> list[Json]:
-        """A contact's live objects whose text carries the marker, oldest first."""
+        """A contact's live objects made since, each with its text, oldest first."""
         made: list[tuple[datetime, str]] = []  # texts are read of the objects in question only
         for batch in _batches(await self._linked(access, person_id, kind, until), BATCH):
             for found in await self._read(access, kind, batch, "hs_object_id", until):
                 with shape():
                     made.append((datetime.fromisoformat(found["createdAt"]), self.id_in(found)))
         recent = [one for at, one in sorted(made) if at >= since - CLOCK_SKEW]
-        carrying: dict[str, Json] = {}
+        live: dict[str, Json] = {}
         for batch in _batches(recent, BODIES_PER_READ):
             for found in await self._read(access, kind, batch, field, until):
                 with shape():
-                    live = not found.get("archived")
-                    if live and carries(str(found["properties"].get(field) or ""), marker):
-                        carrying[self.id_in(found)] = found
-        return [carrying[one] for one in recent if one in carrying]
+                    if not found.get("archived"):
+                        live[self.id_in(found)] = found
+        return [live[one] for one in recent if one in live]
 
     async def _linked(
         self, access: CrmAccess, person_id: str, kind: str, until: Deadline
@@ -93,20 +91,12 @@ class HubSpotObjects(ActingCrm):
         with shape():
             return _complete(answer)
 
-    async def user_with_email(
-        self, access: CrmAccess, email: str, deadline: timedelta
-    ) -> str | None:
-        """The owner's id, which is another one than the user's."""
+    async def users(self, access: CrmAccess, email: str, until: Deadline) -> Iterable[Held]:
+        """By the owner's id, which is another one than the user's."""
         query = {"email": email, "archived": "false"}
-        until = Deadline(deadline)
         answer = await self._send(access, "GET", OWNERS, until, Call.OTHER, query=query)
         with shape():
-            ids = [
-                record_id(owner["id"])
-                for owner in answer["results"]
-                if str(owner.get("email") or "").casefold() == email.casefold()
-            ]
-        return ids[0] if len(ids) == 1 else None
+            return [(record_id(one["id"]), [str(one.get("email"))]) for one in answer["results"]]
 
     async def new_record(
         self, access: CrmAccess, action: Action, person_id: str | None, until: Deadline
@@ -150,10 +140,12 @@ class HubSpotObjects(ActingCrm):
         kind, field = ("deals", "description") if is_deal else ("tasks", "hs_task_body")
         if person_id is None:
             return None
-        marker, since = action.marker, action.asked_at
-        found = await self.marked(access, person_id, kind, field, marker, since, until)
+        found = await self.texts(access, person_id, kind, field, action.asked_at, until)
         with shape():
-            return self.id_in(found[0]) if found else None
+            for one in found:
+                if carries(str(one["properties"].get(field) or ""), action.marker):
+                    return self.id_in(one)
+        return None
 
     def already_there(self, response: httpx.Response) -> AlreadyThere | None:
         if response.status_code != 409:

@@ -9,25 +9,27 @@ old id answers 404; a phone is found only as it is stored; an address that holds
 nobody. A note is changed and deleted below its contact only, whom a merge may have changed.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
 import httpx
 
-from delivery.adapters.calls import Deadline, record_id, shape
+from delivery.adapters.calls import Deadline, number, record_id, shape
 from delivery.adapters.crm.base import Json
+from delivery.adapters.crm.finding import By, Held
 from delivery.adapters.crm.keap.records import (
+    ADDRESSES,
     API,
     CONTACTS,
+    FOUND_PAGE,
     KeapRecords,
-    number,
+    held_by,
     searchable,
     user_of,
 )
 from delivery.domain.block import carries
-from delivery.domain.conversation import Contact
 from delivery.domain.note import Marker, Note, StoredNote
 from delivery.domain.rates import Call
 from delivery.ports import CrmAccess, GiveUp, Gone, PersonState
@@ -151,35 +153,36 @@ class Keap(KeapRecords):
                 del self._places[next(iter(self._places))]
             self._places[access.account_id, stored.id] = stored.person_id
 
-    async def find_persons(
-        self, access: CrmAccess, contact: Contact, deadline: timedelta
-    ) -> Sequence[str]:
-        until = Deadline(deadline)
-        found: dict[str, None] = {}
-        for email in filter(searchable, contact.emails):
-            found |= await self.search(access, f"email=={email}", email, until)
-        for phone in () if found else contact.phones:
-            sought = f"phone_number=={phone};phone_fields=={PHONES}"
-            found |= await self.search(access, sought, phone, until)
-        return list(found)
+    async def search_persons(
+        self, access: CrmAccess, by: By, address: str, until: Deadline
+    ) -> Iterable[Held]:
+        if not searchable(address):
+            return ()
+        sought = f"email=={address}"
+        if by is By.PHONE:
+            sought = f"phone_number=={address};phone_fields=={PHONES}"
+        query = {"filter": sought, "fields": ADDRESSES, "page_size": str(FOUND_PAGE)}
+        page = await self._send(access, "GET", CONTACTS, until, Call.SEARCH, query=query)
+        with shape():
+            return [held_by(one) for one in page["contacts"]]
 
-    async def notes_marked(
+    async def notes_of(
         self,
         access: CrmAccess,
         person_id: str,
         marker: Marker,
         since: datetime,
-        deadline: timedelta,
-    ) -> Sequence[StoredNote]:
+        until: Deadline,
+    ) -> Iterable[StoredNote]:
         """By time and not by title, which people may change."""
         path = f"{self.person_path(person_id)}/notes"
-        listed = await self.newest(access, path, since, Deadline(deadline), Call.NOTES)
+        listed = await self.newest(access, path, since, until, Call.NOTES)
         with shape():
             read = [stored for stored in map(self.note_in, reversed(listed)) if stored]
-        found = [stored for stored in read if carries(stored.body, marker)]
-        for stored in found:
-            self._remember(access, stored)
-        return found
+        for stored in read:
+            if carries(stored.body, marker):
+                self._remember(access, stored)
+        return read
 
 
 ADAPTER: Final = Keap

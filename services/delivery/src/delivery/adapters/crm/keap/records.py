@@ -9,19 +9,18 @@ assignee has no user of that address.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
 from common.catalog import ActionKind
 
-from delivery.adapters.calls import Deadline, record_id, shape
+from delivery.adapters.calls import Deadline, number, record_id, shape
 from delivery.adapters.crm.base import CLOCK_SKEW, Json, utc_iso
+from delivery.adapters.crm.finding import Held
 from delivery.adapters.crm.keap.limits import KeapLimits
-from delivery.domain import person
 from delivery.domain.action import Action, NewDeal, NewPerson, NewTask, body_of, title_of
 from delivery.domain.block import carries
-from delivery.domain.conversation import Contact
 from delivery.domain.note import Note
 from delivery.domain.rates import Call
 from delivery.ports import CrmAccess, GiveUp
@@ -44,6 +43,7 @@ APP_NAME: Final = re.compile(r"[a-z]{1,5}[0-9]{2,6}")
 
 class KeapRecords(KeapLimits):
     actions: ClassVar[frozenset[ActionKind]] = frozenset(ActionKind) - {ActionKind.LEAD}
+    search_lag = SEARCH_LAG
 
     async def newest(
         self,
@@ -71,30 +71,13 @@ class KeapRecords(KeapLimits):
             more = more and bool(asked["page_token"])
         return list(records.values())
 
-    async def search(
-        self, access: CrmAccess, sought: str, address: str, until: Deadline
-    ) -> dict[str, None]:
-        """Contacts that a filter finds and that hold the address."""
-        query = {"filter": sought, "fields": ADDRESSES, "page_size": str(FOUND_PAGE)}
-        page = await self._send(access, "GET", CONTACTS, until, Call.SEARCH, query=query)
-        with shape():
-            listed = page["contacts"]
-            return {record_id(c["id"]): None for c in listed if person.among(address, held_by(c))}
-
-    async def user_with_email(
-        self, access: CrmAccess, email: str, deadline: timedelta
-    ) -> str | None:
+    async def users(self, access: CrmAccess, email: str, until: Deadline) -> Iterable[Held]:
         if not searchable(email):
-            return None
+            return ()
         query = {"filter": f"email=={email}", "page_size": str(FOUND_PAGE)}
-        page = await self._send(access, "GET", USERS, Deadline(deadline), Call.OTHER, query=query)
+        page = await self._send(access, "GET", USERS, until, Call.OTHER, query=query)
         with shape():
-            ids = [
-                record_id(user["id"])
-                for user in page["users"]
-                if user.get("status") == "ACTIVE" and person.among(email.casefold(), held_by(user))
-            ]
-        return ids[0] if len(ids) == 1 else None
+            return [held_by(user) for user in page["users"] if user.get("status") == "ACTIVE"]
 
     async def new_record(
         self, access: CrmAccess, action: Action, person_id: str | None, until: Deadline
@@ -111,12 +94,12 @@ class KeapRecords(KeapLimits):
                     made["phone_numbers"] = [{"number": who.phone, "field": "PHONE1"}]
                 return CONTACTS, made | ({"owner_id": action.owner_id} if action.owner_id else {})
             case NewDeal(on, title):
-                made = {"contact_id": number(on), "opportunity_title": title_of(title)}
+                made = {"contact_id": str(number(on)), "opportunity_title": title_of(title)}
                 made |= {"opportunity_notes": str(marker), "user_id": user_of(access, action)}
                 return OPPORTUNITIES, made | {"stage_id": await self._first_stage(access, until)}
             case NewTask(on, title, due_at, text):
                 made = {"title": title_of(title), "description": body_of(text, marker, html=False)}
-                made |= {"contact_id": number(on), "due_time": utc_iso(due_at)}
+                made |= {"contact_id": str(number(on)), "due_time": utc_iso(due_at)}
                 return TASKS, made | {"assigned_to_user_id": user_of(access, action)}
         raise GiveUp("action_not_offered")
 
@@ -140,18 +123,12 @@ class KeapRecords(KeapLimits):
         ours = [one for one in listed if carries(str(one.get(text) or ""), action.marker)]
         return record_id(ours[-1]["id"]) if ours else None
 
-    async def made_lately(
-        self, access: CrmAccess, contact: Contact, since: datetime, until: Deadline
-    ) -> Sequence[str]:
-        fields, since = {"fields": ADDRESSES}, since - SEARCH_LAG
-        listed = await self.newest(access, CONTACTS, since, until, query=fields)
-        wanted = (*contact.emails, *contact.phones)
+    async def newest_persons(
+        self, access: CrmAccess, since: datetime, until: Deadline
+    ) -> Iterable[Held]:
+        listed = await self.newest(access, CONTACTS, since, until, query={"fields": ADDRESSES})
         with shape():
-            return [
-                record_id(one["id"])
-                for one in listed
-                if any(person.among(address, held_by(one)) for address in wanted)
-            ]
+            return [held_by(one) for one in listed]
 
     def person_url(self, access: CrmAccess, person_id: str) -> str | None:
         if not APP_NAME.fullmatch(access.account_id):
@@ -160,22 +137,16 @@ class KeapRecords(KeapLimits):
         return f"{page}?view=edit&ID={person_id}"
 
 
-def number(crm_id: str) -> str:
-    if not crm_id.isascii() or not crm_id.isdecimal():
-        raise GiveUp("bad_id")
-    return crm_id
-
-
 def searchable(address: str) -> bool:
     """An address with `;` or `*` in it means something else in a filter."""
     return not {";", "*"} & set(address)
 
 
-def held_by(one: Json) -> list[str]:
-    """Addresses and phones of a contact or user."""
+def held_by(one: Json) -> Held:
+    """A contact or user, and its addresses and phones."""
     emails = [item.get("email") for item in one.get("email_addresses") or []]
     phones = [item.get("number") for item in one.get("phone_numbers") or []]
-    return [str(value) for value in (*emails, *phones) if value]
+    return record_id(one["id"]), [str(value) for value in (*emails, *phones) if value]
 
 
 def user_of(access: CrmAccess, owned: Action | Note) -> str:

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from delivery.adapters.calls import Deadline, record_id, shape
+from delivery.adapters.calls import Deadline, number, record_id, shape
 from delivery.adapters.crm.activity import HttpActivityCrm
 from delivery.adapters.crm.base import Json
+from delivery.adapters.crm.finding import By, Held
 from delivery.adapters.crm.pipedrive.records import (
     ACTIVITIES,
     NOTES,
@@ -22,13 +23,10 @@ from delivery.adapters.crm.pipedrive.records import (
     PipedriveRecords,
     due,
     is_deleted,
-    number,
     owned_by,
     participants,
 )
-from delivery.domain import person
 from delivery.domain.block import carries
-from delivery.domain.conversation import Contact
 from delivery.domain.note import Marker, Note, StoredNote
 from delivery.domain.rates import Call
 from delivery.ports import CrmAccess, GiveUp, PersonState
@@ -81,38 +79,28 @@ class Pipedrive(PipedriveRecords, HttpActivityCrm):
     def changed_activity(self, body: str, note: Note) -> tuple[str, Json]:
         return "PATCH", _activity(body, note)
 
-    async def find_persons(
-        self, access: CrmAccess, contact: Contact, deadline: timedelta
-    ) -> Sequence[str]:
-        until = Deadline(deadline)
-        ids = await self._search(access, "email", contact.emails, until)
-        return ids or await self._search(access, "phone", contact.phones, until)
+    async def search_persons(
+        self, access: CrmAccess, by: By, address: str, until: Deadline
+    ) -> Iterable[Held]:
+        field = "email" if by is By.EMAIL else "phone"
+        query = {"term": address, "fields": field, "exact_match": "true", "limit": str(PAGE)}
+        path = f"{PERSONS}/search"
+        page = await self._send(access, "GET", path, until, Call.SEARCH, query=query)
+        with shape():
+            items = [result["item"] for result in page["data"]["items"]]
+            return [(record_id(item["id"]), item[f"{field}s"]) for item in items]
 
-    async def _search(
-        self, access: CrmAccess, field: str, values: Sequence[str], until: Deadline
-    ) -> list[str]:
-        found: dict[str, None] = {}
-        for value in values:
-            query = {"term": value, "fields": field, "exact_match": "true", "limit": str(PAGE)}
-            path = f"{PERSONS}/search"
-            page = await self._send(access, "GET", path, until, Call.SEARCH, query=query)
-            with shape():
-                for item in (result["item"] for result in page["data"]["items"]):
-                    if person.among(value, item[f"{field}s"]):
-                        found[record_id(item["id"])] = None
-        return list(found)
-
-    async def notes_marked(
+    async def notes_of(
         self,
         access: CrmAccess,
         person_id: str,
         marker: Marker,
         since: datetime,
-        deadline: timedelta,
-    ) -> Sequence[StoredNote]:
-        listed = await self.listed(access, NOTES, person_id, since, Deadline(deadline))
+        until: Deadline,
+    ) -> Iterable[StoredNote]:
+        listed = await self.listed(access, NOTES, person_id, since, until)
         with shape():
-            return _marked(listed, marker)
+            return [_stored(note) for note in listed]
 
     async def activities_marked(
         self,
@@ -125,8 +113,8 @@ class Pipedrive(PipedriveRecords, HttpActivityCrm):
         """Ours only with the marker in subject and note: an automation may copy the one."""
         listed = await self.listed(access, ACTIVITIES, person_id, since, Deadline(deadline))
         with shape():
-            named = [a for a in listed if str(a["subject"]).endswith(str(marker))]
-            return _marked(named, marker)
+            named = [_stored(a) for a in listed if str(a["subject"]).endswith(str(marker))]
+        return [stored for stored in named if carries(stored.body, marker)]
 
 
 ADAPTER: Final = Pipedrive
@@ -148,7 +136,3 @@ def _stored(data: Json) -> StoredNote:
     author = data.get("user_id") or data.get("creator_user_id")
     ids = (record_id(raw) if raw else None for raw in (author, data.get("person_id")))
     return StoredNote(record_id(data["id"]), str(body), *ids)
-
-
-def _marked(listed: Iterable[Json], marker: Marker) -> list[StoredNote]:
-    return [stored for stored in map(_stored, listed) if carries(stored.body, marker)]

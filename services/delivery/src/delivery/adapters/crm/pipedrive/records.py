@@ -9,19 +9,18 @@ chosen by administrators only, and proves that it is ours, so it stays the conne
 activity, deal, lead or person gets the owner.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
 
 from common.catalog import ActionKind
 
-from delivery.adapters.calls import Deadline, record_id, shape
+from delivery.adapters.calls import Deadline, number, record_id, shape
 from delivery.adapters.crm.base import CLOCK_SKEW, Json, utc_iso
+from delivery.adapters.crm.finding import Held
 from delivery.adapters.crm.pipedrive.limits import PipedriveLimits
-from delivery.domain import person
 from delivery.domain.action import Action, NewDeal, NewLead, NewPerson, NewTask, body_of, title_of
 from delivery.domain.block import carries
-from delivery.domain.conversation import Contact
 from delivery.domain.rates import Call
 from delivery.ports import CrmAccess, GiveUp
 
@@ -41,6 +40,7 @@ CALLS: Final = {NOTES: Call.NOTES, ACTIVITIES: Call.ACTIVITIES}
 
 class PipedriveRecords(PipedriveLimits):
     actions: ClassVar[frozenset[ActionKind]] = frozenset(ActionKind)
+    search_lag = SEARCH_LAG
     lead_hangs_on_person = True
 
     async def listed(
@@ -69,18 +69,12 @@ class PipedriveRecords(PipedriveLimits):
                     turn = {"start": str(int(rows["start"]) + int(rows["limit"]))}
         return records
 
-    async def user_with_email(
-        self, access: CrmAccess, email: str, deadline: timedelta
-    ) -> str | None:
+    async def users(self, access: CrmAccess, email: str, until: Deadline) -> Iterable[Held]:
         # The whole list costs half as much as a search by address.
-        page = await self._send(access, "GET", USERS, Deadline(deadline), Call.OTHER)
+        page = await self._send(access, "GET", USERS, until, Call.OTHER)
         with shape():
-            ids = [
-                record_id(user["id"])
-                for user in page["data"] or []
-                if user["active_flag"] and str(user["email"]).casefold() == email.casefold()
-            ]
-        return ids[0] if len(ids) == 1 else None
+            active = [user for user in page["data"] or [] if user["active_flag"]]
+            return [(record_id(user["id"]), [str(user["email"])]) for user in active]
 
     async def new_record(
         self, access: CrmAccess, action: Action, person_id: str | None, until: Deadline
@@ -124,19 +118,17 @@ class PipedriveRecords(PipedriveLimits):
                     return record_id(record["id"])
         return None
 
-    async def made_lately(
-        self, access: CrmAccess, contact: Contact, since: datetime, until: Deadline
-    ) -> Sequence[str]:
+    async def newest_persons(
+        self, access: CrmAccess, since: datetime, until: Deadline
+    ) -> Iterable[Held]:
         newest_first = {"sort_by": "add_time", "sort_direction": "desc", "limit": "500"}
-        query = {"updated_since": utc_iso(since - SEARCH_LAG), **newest_first}
+        query = {"updated_since": utc_iso(since), **newest_first}
         page = await self._send(access, "GET", PERSONS, until, Call.OTHER, query=query)
-        wanted, found = (*contact.emails, *contact.phones), []
         with shape():
-            for one in page["data"] or []:
-                stored = [address["value"] for address in [*one["emails"], *one["phones"]]]
-                if any(person.among(value, stored) for value in wanted):
-                    found.append(record_id(one["id"]))
-        return found
+            return [
+                (record_id(one["id"]), [held["value"] for held in (*one["emails"], *one["phones"])])
+                for one in page["data"] or []
+            ]
 
     def person_url(self, access: CrmAccess, person_id: str) -> str | None:
         return f"{access.api_base.rstrip('/')}/person/{person_id}"
@@ -148,12 +140,6 @@ class PipedriveRecords(PipedriveLimits):
         if kind in pages:
             return f"{access.api_base.rstrip('/')}/{pages[kind]}/{record_id}"
         return super().record_url(access, kind, record_id, person_id)
-
-
-def number(crm_id: str) -> int:
-    if not crm_id.isascii() or not crm_id.isdecimal():
-        raise GiveUp("bad_id")
-    return int(crm_id)
 
 
 def is_deleted(record: Json) -> bool:

@@ -8,18 +8,16 @@ probed; no field dates a note, so the time stands in its text alone; no search b
 or deleted person leaves no trace, and one outside the user's visibility answers like a missing one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
 import httpx
 
-from delivery.adapters.calls import Deadline, answered_at, record_id, shape, whole_number
+from delivery.adapters.calls import Deadline, answered_at, number, record_id, shape, whole_number
 from delivery.adapters.crm.base import Json
-from delivery.adapters.crm.salesloft.records import PEOPLE, SalesloftRecords, held_by, number
-from delivery.domain import person
-from delivery.domain.block import carries
-from delivery.domain.conversation import Contact
+from delivery.adapters.crm.finding import By, Held
+from delivery.adapters.crm.salesloft.records import PEOPLE, SalesloftRecords, held_by
 from delivery.domain.note import Marker, Note, StoredNote
 from delivery.domain.rates import Call, RateLimit, Scope, Told
 from delivery.ports import CrmAccess, PersonState
@@ -76,34 +74,28 @@ class Salesloft(SalesloftRecords):
         minute_ends = timedelta(seconds=60 - at.second) if at else self.rate_limit_wait
         return () if left is None else (Told("points", None, left, minute_ends),)
 
-    async def find_persons(
-        self, access: CrmAccess, contact: Contact, deadline: timedelta
-    ) -> Sequence[str]:
-        until = Deadline(deadline)
-        found: dict[str, None] = {}
-        for email in contact.emails:
-            query = {"email_addresses[]": email}
-            people = await self.search(access, PEOPLE, until, query, Call.SEARCH)
-            with shape():
-                for one in people:
-                    if person.among(email, held_by(one)):
-                        found[record_id(one["id"])] = None
-        return list(found)
+    async def search_persons(
+        self, access: CrmAccess, by: By, address: str, until: Deadline
+    ) -> Iterable[Held]:
+        if by is By.PHONE:
+            return ()
+        query = {"email_addresses[]": address}
+        people = await self.search(access, PEOPLE, until, query, Call.SEARCH)
+        with shape():
+            return [held_by(one) for one in people]
 
-    async def notes_marked(
+    async def notes_of(
         self,
         access: CrmAccess,
         person_id: str,
         marker: Marker,
         since: datetime,
-        deadline: timedelta,
-    ) -> Sequence[StoredNote]:
+        until: Deadline,
+    ) -> Iterable[StoredNote]:
         whom = {"associated_with_type": "person", "associated_with_id": str(number(person_id))}
-        until = Deadline(deadline)
         listed = await self.newest(access, NOTES, since, until, Call.NOTES, whom)
         with shape():
-            read = [_stored(note) for note in reversed(listed)]
-        return [stored for stored in read if carries(stored.body, marker)]
+            return [_stored(note) for note in reversed(listed)]
 
 
 ADAPTER: Final = Salesloft

@@ -11,19 +11,18 @@ A note's author can be chosen by team admins only, and proves that it is ours, s
 connection's user; a person or a task gets the owner.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
 
 import httpx
 from common.catalog import ActionKind
 
-from delivery.adapters.calls import Deadline, error_body, record_id, shape
+from delivery.adapters.calls import Deadline, error_body, number, record_id, shape
 from delivery.adapters.crm.acting import ActingCrm, AlreadyThere
 from delivery.adapters.crm.base import CLOCK_SKEW, Json
-from delivery.domain import person
+from delivery.adapters.crm.finding import Held
 from delivery.domain.action import Action, NewPerson, NewTask, body_of, title_of
-from delivery.domain.conversation import Contact
 from delivery.domain.rates import Call
 from delivery.ports import CrmAccess, GiveUp
 
@@ -43,6 +42,7 @@ class SalesloftRecords(ActingCrm):
     actions: ClassVar[frozenset[ActionKind]] = frozenset(
         {ActionKind.PERSON, ActionKind.TASK, ActionKind.NOTE}
     )
+    search_lag = SEARCH_LAG
 
     async def newest(
         self,
@@ -87,18 +87,11 @@ class SalesloftRecords(ActingCrm):
             records: list[Json] = page["data"]
             return records
 
-    async def user_with_email(
-        self, access: CrmAccess, email: str, deadline: timedelta
-    ) -> str | None:
+    async def users(self, access: CrmAccess, email: str, until: Deadline) -> Iterable[Held]:
         query = {"search": email, "active": "true"}
-        users = await self.search(access, USERS, Deadline(deadline), query)
+        found = await self.search(access, USERS, until, query)
         with shape():
-            ids = [
-                record_id(user["id"])
-                for user in users
-                if user.get("active") and str(user.get("email")).casefold() == email.casefold()
-            ]
-        return ids[0] if len(ids) == 1 else None
+            return [(record_id(u["id"]), [str(u.get("email"))]) for u in found if u.get("active")]
 
     async def new_record(
         self, access: CrmAccess, action: Action, person_id: str | None, until: Deadline
@@ -132,17 +125,12 @@ class SalesloftRecords(ActingCrm):
             ours = [task for task in found if str(action.marker) in str(task.get("description"))]
             return record_id(ours[0]["id"]) if ours else None
 
-    async def made_lately(
-        self, access: CrmAccess, contact: Contact, since: datetime, until: Deadline
-    ) -> Sequence[str]:
-        listed = await self.newest(access, PEOPLE, since - SEARCH_LAG, until, Call.OTHER)
-        wanted = (*contact.emails, *contact.phones)
+    async def newest_persons(
+        self, access: CrmAccess, since: datetime, until: Deadline
+    ) -> Iterable[Held]:
+        listed = await self.newest(access, PEOPLE, since, until, Call.OTHER)
         with shape():
-            return [
-                record_id(one["id"])
-                for one in listed
-                if any(person.among(address, held_by(one)) for address in wanted)
-            ]
+            return [held_by(one) for one in listed]
 
     def already_there(self, response: httpx.Response) -> AlreadyThere | None:
         errors = error_body(response).get("errors")
@@ -155,15 +143,10 @@ class SalesloftRecords(ActingCrm):
         return f"{PAGES}/{person_id}"
 
 
-def number(crm_id: str) -> int:
-    if not crm_id.isascii() or not crm_id.isdecimal():
-        raise GiveUp("bad_id")
-    return int(crm_id)
-
-
-def held_by(one: Json) -> list[str]:
-    """Addresses and phones of a person."""
-    return [str(one[field]) for field in (*ADDRESSES, *PHONES) if one.get(field)]
+def held_by(one: Json) -> Held:
+    """A person and its addresses and phones."""
+    held = [str(one[field]) for field in (*ADDRESSES, *PHONES) if one.get(field)]
+    return record_id(one["id"]), held
 
 
 def _owner(access: CrmAccess, owner_id: str | None) -> str:

@@ -11,27 +11,24 @@ dates a note or names its author, so the times stand in its text; one e-mail add
 merged or converted record leaves no trace that is documented, so it is searched for again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
-from delivery.adapters.calls import Deadline, record_id, shape
+from delivery.adapters.calls import Deadline, number, record_id, shape
 from delivery.adapters.crm.base import Json
+from delivery.adapters.crm.finding import By, Held
 from delivery.adapters.crm.zendesk_sell.records import (
     CONTACT,
+    FIELDS,
     LEAD,
     PAGE,
-    PHONES,
     SellRecords,
     held_by,
     id_of,
-    number,
     place,
     records_in,
 )
-from delivery.domain import person
-from delivery.domain.block import carries
-from delivery.domain.conversation import Contact
 from delivery.domain.note import Marker, Note, StoredNote
 from delivery.domain.rates import Call, RateLimit, Scope
 from delivery.ports import CrmAccess, PersonState
@@ -77,56 +74,41 @@ class ZendeskSell(SellRecords):
     def changed_note(self, note_id: str, body: str, note: Note) -> tuple[str, Json]:
         return "PUT", {"data": {"content": body}}
 
-    async def find_persons(
-        self, access: CrmAccess, contact: Contact, deadline: timedelta
-    ) -> Sequence[str]:
-        return await self._by_address(access, CONTACT, contact, Deadline(deadline))
+    async def search_persons(
+        self, access: CrmAccess, by: By, address: str, until: Deadline
+    ) -> Iterable[Held]:
+        return await self._search(access, CONTACT, by, address, until)
 
-    async def find_leads(
-        self, access: CrmAccess, contact: Contact, deadline: timedelta
-    ) -> Sequence[str]:
-        return await self._by_address(access, LEAD, contact, Deadline(deadline))
-
-    async def _by_address(
-        self, access: CrmAccess, kind: str, contact: Contact, until: Deadline
-    ) -> list[str]:
-        ids = await self._search(access, kind, ("email",), contact.emails, until)
-        return ids or await self._search(access, kind, PHONES, contact.phones, until)
+    async def search_leads(
+        self, access: CrmAccess, by: By, address: str, until: Deadline
+    ) -> Iterable[Held]:
+        return await self._search(access, LEAD, by, address, until)
 
     async def _search(
-        self,
-        access: CrmAccess,
-        kind: str,
-        fields: Sequence[str],
-        values: Sequence[str],
-        until: Deadline,
-    ) -> list[str]:
-        found: dict[str, None] = {}
-        for field, value in ((field, value) for value in values for field in fields):
-            query = {field: value, "per_page": str(PAGE)}
+        self, access: CrmAccess, kind: str, by: By, address: str, until: Deadline
+    ) -> list[Held]:
+        found: list[Held] = []
+        for field in FIELDS[by]:
+            query = {field: address, "per_page": str(PAGE)}
             path = f"/v2/{kind}s"
             page = await self._send(access, "GET", path, until, Call.SEARCH, query=query)
             with shape():
-                for one in records_in(page):
-                    if person.among(value, held_by(one)):  # a filter may have been ignored
-                        found[id_of(kind, one["id"])] = None
-        return list(found)
+                found += [held_by(kind, one) for one in records_in(page)]
+        return found
 
-    async def notes_marked(
+    async def notes_of(
         self,
         access: CrmAccess,
         person_id: str,
         marker: Marker,
         since: datetime,
-        deadline: timedelta,
-    ) -> Sequence[StoredNote]:
+        until: Deadline,
+    ) -> Iterable[StoredNote]:
         kind, row = place(person_id)
         query = {"resource_type": kind, "resource_id": str(row)}
-        until = Deadline(deadline)
         newest = await self.newest(access, NOTES, since, until, Call.NOTES, query)
         with shape():
-            stored = [_stored(one) for one in reversed(newest)]
-        return [one for one in stored if carries(one.body, marker)]
+            return [_stored(one) for one in reversed(newest)]
 
 
 ADAPTER: Final = ZendeskSell

@@ -7,25 +7,24 @@ What Sell cannot do: no key of ours, so what an action made is found by its mark
 record. Unconfirmed: which fields a deal needs; how long a new record is missing from lists.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
 from common.catalog import ActionKind
 
-from delivery.adapters.calls import Deadline, record_id, shape
+from delivery.adapters.calls import Deadline, number, record_id, shape
 from delivery.adapters.crm.acting import ActingCrm
 from delivery.adapters.crm.base import CLOCK_SKEW, Json, utc_iso
-from delivery.domain import person
+from delivery.adapters.crm.finding import By, Held
 from delivery.domain.action import Action, NewDeal, NewLead, NewPerson, NewTask, body_of, title_of
-from delivery.domain.conversation import Contact
 from delivery.domain.rates import Call
 from delivery.ports import CrmAccess, GiveUp
 
 CONTACT, LEAD = "contact", "lead"
 LEAD_ID: Final = "lead."  # before the number, in the ids that the core holds
 PAGE: Final = 50  # notes of full length stay below the cap of one answer
-PHONES: Final = ("phone", "mobile")
+FIELDS: Final = {By.EMAIL: ("email",), By.PHONE: ("phone", "mobile")}
 # Unconfirmed how long a filtered list misses a new contact.
 SEARCH_LAG: Final = timedelta(minutes=5)
 # Where a record's marker stands: the text that it has.
@@ -39,6 +38,7 @@ PAGES: Final = "https://app.futuresimple.com"  # unconfirmed; where Sell's own l
 
 class SellRecords(ActingCrm):
     actions: ClassVar[frozenset[ActionKind]] = frozenset(ActionKind)
+    search_lag = SEARCH_LAG
 
     def id_in(self, made: Json) -> str:
         kind = made["meta"]["type"]
@@ -70,19 +70,11 @@ class SellRecords(ActingCrm):
                     found[record_id(one["id"])] = one
         return list(found.values())
 
-    async def user_with_email(
-        self, access: CrmAccess, email: str, deadline: timedelta
-    ) -> str | None:
+    async def users(self, access: CrmAccess, email: str, until: Deadline) -> Iterable[Held]:
         query = {"email": email, "per_page": str(PAGE)}
-        until = Deadline(deadline)
         page = await self._send(access, "GET", "/v2/users", until, Call.OTHER, query=query)
         with shape():
-            ids = [
-                record_id(user["id"])
-                for user in records_in(page)
-                if str(user.get("email")).casefold() == email.casefold()
-            ]
-        return ids[0] if len(ids) == 1 else None
+            return [(record_id(user["id"]), [str(user.get("email"))]) for user in records_in(page)]
 
     async def new_record(
         self, access: CrmAccess, action: Action, person_id: str | None, until: Deadline
@@ -121,18 +113,12 @@ class SellRecords(ActingCrm):
             kind = LEAD if action.kind is ActionKind.LEAD else action.kind
             return id_of(kind, ours[0]["id"]) if ours else None
 
-    async def made_lately(
-        self, access: CrmAccess, contact: Contact, since: datetime, until: Deadline
-    ) -> Sequence[str]:
-        path = f"/v2/{CONTACT}s"
-        listed = await self.newest(access, path, since - SEARCH_LAG, until, Call.OTHER)
-        wanted = (*contact.emails, *contact.phones)
+    async def newest_persons(
+        self, access: CrmAccess, since: datetime, until: Deadline
+    ) -> Iterable[Held]:
+        listed = await self.newest(access, f"/v2/{CONTACT}s", since, until, Call.OTHER)
         with shape():
-            return [
-                record_id(one["id"])
-                for one in listed
-                if any(person.among(address, held_by(one)) for address in wanted)
-            ]
+            return [held_by(CONTACT, one) for one in listed]
 
     def is_lead(self, person_id: str) -> bool:
         return person_id.startswith(LEAD_ID)
@@ -155,11 +141,10 @@ def records_in(page: Json) -> list[Json]:
     return [item["data"] for item in page["items"]]
 
 
-def held_by(one: Json) -> list[str]:
-    """Address and phones of a contact or lead; nothing of a company, which is a contact too."""
-    if one.get("is_organization"):
-        return []
-    return [str(one[field]) for field in ("email", *PHONES) if one.get(field)]
+def held_by(kind: str, one: Json) -> Held:
+    """A contact or lead, and its addresses; none of a company's, which is a contact too."""
+    fields = () if one.get("is_organization") else (*FIELDS[By.EMAIL], *FIELDS[By.PHONE])
+    return id_of(kind, one["id"]), [str(one[field]) for field in fields if one.get(field)]
 
 
 def place(person_id: str) -> tuple[str, int]:
@@ -170,9 +155,3 @@ def place(person_id: str) -> tuple[str, int]:
 
 def id_of(kind: str, raw: object) -> str:
     return (LEAD_ID if kind == LEAD else "") + record_id(raw)
-
-
-def number(crm_id: str) -> int:
-    if not crm_id.isascii() or not crm_id.isdecimal():
-        raise GiveUp("bad_id")
-    return int(crm_id)
