@@ -24,8 +24,8 @@ from pathlib import Path
 
 import asyncpg
 from bench.machine import command
-from delivery.adapters import schema
 from delivery.adapters.postgres import PostgresLedger
+from delivery.adapters.schema import SCHEMA
 from devstack import DevStack, ensure_database
 
 RESULTS = Path(__file__).resolve().parents[1] / "claims.jsonl"
@@ -77,7 +77,7 @@ def options() -> argparse.Namespace:
 
 async def fill(postgres_dsn: str, rows: int) -> None:
     dsn = _database(postgres_dsn, rows)
-    await schema.migrate(dsn)
+    await SCHEMA.migrate(dsn)
     connection = await asyncpg.connect(dsn)
     try:
         if await connection.fetchval("SELECT EXISTS (SELECT FROM ledger)"):

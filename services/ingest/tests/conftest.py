@@ -17,7 +17,7 @@ from common.clock import FakeClock
 from common.events import ConversationEvent
 from common.peers import PeerUnavailable
 from devstack.service import ServiceProcess
-from devstack.waiting import wait_until
+from devstack.waiting import STARTS_WITHIN_S, wait_until
 from ingest.api import new_api
 from ingest.config import IngestConfig
 from ingest.domain.action import Action
@@ -240,4 +240,6 @@ def run_ingest(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
 
 
 def _started(process: ServiceProcess) -> dict[str, str]:
-    return wait_until(process.addresses, 15, lambda: f"ingest started:\n{process.log.read_text()}")
+    return wait_until(
+        process.addresses, STARTS_WITHIN_S, lambda: f"ingest started:\n{process.log.read_text()}"
+    )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 import pytest
-from delivery.adapters import schema
+from delivery.adapters.schema import SCHEMA
 from devstack import ensure_database
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -22,7 +22,7 @@ def test_a_restored_ledger_is_distrusted_once_its_tables_are_there(
     dsn = ensure_database(postgres_dsn, f"cli_{uuid.uuid4().hex[:12]}", "cli_of_tests", "cli")
     early = lull_here("ledger", "distrust", "--before", BEFORE, LULL_DELIVERY_DATABASE_URL=dsn)
     assert (early.returncode, "python -m delivery migrate" in early.stderr) == (1, True)
-    asyncio.run(schema.migrate(dsn))
+    asyncio.run(SCHEMA.migrate(dsn))
     done = lull_here("ledger", "distrust", "--before", BEFORE, LULL_DELIVERY_DATABASE_URL=dsn)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Done. 0 conversations have no note's id in the ledger")

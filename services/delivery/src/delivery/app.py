@@ -20,12 +20,12 @@ from common.consuming import wait_for_topics
 from common.health import Health, Need
 from common.http import new_client
 from common.kafka import new_broker, start_when_reachable
+from common.schema import NewerSchema
 from common.service import Listener, run, serve
 from common.topics import CONVERSATION_SETTLED, DELIVERY_OUTCOME, SETTINGS_CHANGED
 from faststream.kafka import KafkaBroker
 
 from delivery.acting import SWEEP_EVERY_S, Actions
-from delivery.adapters import schema
 from delivery.adapters.actions import PostgresActions
 from delivery.adapters.crm import crm_for
 from delivery.adapters.forgetting import PostgresForgetting
@@ -36,6 +36,7 @@ from delivery.adapters.outbox import Outbox
 from delivery.adapters.permits import PATIENCE, Permits
 from delivery.adapters.postgres import STATEMENT_TIMEOUT_S, PostgresLedger, connected
 from delivery.adapters.replays import PostgresReplays
+from delivery.adapters.schema import SCHEMA
 from delivery.adapters.settings import HttpSettings
 from delivery.api import delivery_api
 from delivery.attempt import Attempts
@@ -91,7 +92,9 @@ def main() -> None:
 
 async def _migrate(config: MigrationConfig) -> None:
     try:
-        before, now = await schema.migrate(config.delivery_database_url.get_secret_value())
+        before, now = await SCHEMA.migrate(config.delivery_database_url.get_secret_value())
+    except NewerSchema:
+        raise SystemExit("The schema belongs to a newer release; run that release.") from None
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         # The message itself may quote the address, and with it the password.
         raise SystemExit(f"PostgreSQL: {type(error).__name__}; nothing was changed.") from None
@@ -332,21 +335,19 @@ def _consuming(
 
 def _schema_watch(pool: asyncpg.Pool, need: Need) -> LoopBody:
     """PostgreSQL is there, and migrated as far as this code needs."""
-    head = schema.head()
 
     async def watch(stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
                 async with connected(pool) as connection:
-                    current = await schema.current(connection)
+                    there = await SCHEMA.is_there(connection)
             except LedgerAway:
                 need.missing("PostgreSQL cannot be reached")
             else:
-                # A newer schema is fine: migrations keep the code before them working.
-                if current is None or current < head:
-                    need.missing(schema.MISSING)
-                else:
+                if there:
                     need.met()
+                else:
+                    need.missing(SCHEMA.missing)
             await _pause(stop, _SCHEMA_LOOK_S if need.fault else _SCHEMA_RELOOK_S)
 
     return watch

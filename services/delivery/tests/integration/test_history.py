@@ -12,9 +12,10 @@ from common.events import Trigger
 from common.outcomes import Outcome
 from common.updates import Update
 from delivering.tables import database, empty_database
-from delivery.adapters import history, schema
+from delivery.adapters import history
 from delivery.adapters.history import PostgresHistory
 from delivery.adapters.rows import request_of
+from delivery.adapters.schema import SCHEMA
 from delivery.domain.row import Request
 from delivery.domain.selection import Place, Selection
 
@@ -146,7 +147,7 @@ def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
 
 async def test_what_was_known_before_is_taken_over_by_the_migration(postgres_dsn: str) -> None:
     dsn = empty_database(postgres_dsn)
-    await schema.migrate(dsn, to="0005")
+    await SCHEMA.migrate(dsn, to="0005")
     connection = await asyncpg.connect(dsn)
     latest = {
         "hubspot": {
@@ -170,7 +171,7 @@ async def test_what_was_known_before_is_taken_over_by_the_migration(postgres_dsn
         "VALUES ('wk1', '1', 'hubspot', '42001', $1)",
         json.dumps(latest),
     )
-    assert await schema.migrate(dsn) == ("0005", schema.head())
+    assert await SCHEMA.migrate(dsn) == ("0005", SCHEMA.head())
     first, second = await connection.fetch("SELECT * FROM answers ORDER BY app")
     await connection.close()
     assert (first["outcome"], first["reason"], first["through_part"]) == ("failed", "http_400", 9)

@@ -13,8 +13,8 @@ from common.events import ConversationSettled, Trigger
 from common.outcomes import Outcome
 from common.updates import Update
 from delivering.tables import empty_database, ledger_on
-from delivery.adapters import schema
 from delivery.adapters.postgres import PostgresLedger
+from delivery.adapters.schema import SCHEMA
 from delivery.domain.answer import Result, Verdict, Wait
 from delivery.domain.row import Key, Known, UnknownWrite, Waiting, Written
 from delivery.ports import Claim, LeaseLost, LedgerAway
@@ -33,7 +33,7 @@ def fresh_dsn(postgres_dsn: str) -> str:
 
 @pytest.fixture
 async def pool(fresh_dsn: str) -> AsyncIterator[asyncpg.Pool]:
-    await schema.migrate(fresh_dsn)
+    await SCHEMA.migrate(fresh_dsn)
     async with asyncpg.create_pool(fresh_dsn, min_size=0, max_size=20) as pool:
         yield pool
 
@@ -289,9 +289,9 @@ async def test_a_released_row_is_ready_at_once_and_no_longer_ones_own(pool: asyn
 
 
 async def test_migrating_twice_at_once_and_again_is_safe(fresh_dsn: str) -> None:
-    results: list[Any] = await asyncio.gather(*(schema.migrate(fresh_dsn) for _ in range(4)))
-    assert sorted(str(before) for before, _ in results) == [schema.head()] * 3 + ["None"]
-    assert await schema.migrate(fresh_dsn) == (schema.head(), schema.head())
+    results: list[Any] = await asyncio.gather(*(SCHEMA.migrate(fresh_dsn) for _ in range(4)))
+    assert sorted(str(before) for before, _ in results) == [SCHEMA.head()] * 3 + ["None"]
+    assert await SCHEMA.migrate(fresh_dsn) == (SCHEMA.head(), SCHEMA.head())
 
 
 async def test_without_a_schema_or_a_server_the_ledger_is_away(fresh_dsn: str) -> None:

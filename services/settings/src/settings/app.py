@@ -13,11 +13,11 @@ from common.clock import Clock, SystemClock
 from common.health import Health
 from common.kafka import dead_letter, new_broker
 from common.peers import HttpPending
+from common.schema import NewerSchema
 from common.service import Listener, run, serve
 
 from settings.adapters.keyring import Keyring
 from settings.adapters.peers import HttpDeliveries
-from settings.adapters.postgres import schema
 from settings.adapters.postgres.audit import PostgresAudit
 from settings.adapters.postgres.authorizations import PostgresAuthorizations
 from settings.adapters.postgres.connections import PostgresConnections
@@ -26,6 +26,7 @@ from settings.adapters.postgres.history import PostgresHistory
 from settings.adapters.postgres.installations import PostgresInstallations
 from settings.adapters.postgres.notices import PostgresNotices
 from settings.adapters.postgres.rotation import rotate
+from settings.adapters.postgres.schema import SCHEMA
 from settings.adapters.postgres.sessions import PostgresSessions
 from settings.adapters.postgres.watch import watch
 from settings.adapters.relay import Relay
@@ -102,8 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 async def _migrate(config: MigrationConfig) -> None:
     try:
-        before, after = await schema.migrate(config.settings_database_url.get_secret_value())
-    except schema.NewerSchema:
+        before, after = await SCHEMA.migrate(config.settings_database_url.get_secret_value())
+    except NewerSchema:
         raise SystemExit("The schema belongs to a newer release; run that release.") from None
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         # The message itself may quote the address, and with it the password.

@@ -6,8 +6,9 @@ from typing import Any
 
 import asyncpg
 import pytest
+from common.schema import NewerSchema
 from devstack.waiting import until
-from settings.adapters.postgres import schema
+from settings.adapters.postgres.schema import SCHEMA
 
 pytestmark = pytest.mark.integration
 
@@ -35,8 +36,8 @@ async def test_it_starts_with_nothing_there_and_recovers_as_each_part_comes(
     await postgres.mend()
     await replica.until_need("postgres", "run `python -m settings migrate`")
     assert (await replica.operator("GET", "/v1/workspaces")).status_code == 503
-    newest = schema.newest_revision()
-    racing = await asyncio.gather(*(schema.migrate(dsn) for _ in range(5)))
+    newest = SCHEMA.head()
+    racing = await asyncio.gather(*(SCHEMA.migrate(dsn) for _ in range(5)))
     assert sorted(racing, key=str) == [(newest, newest)] * 4 + [(None, newest)]
     body = await replica.until_ready()
     assert body["peers"]["kafka"] == "Kafka cannot be reached"  # a peer: shown, never counted
@@ -50,8 +51,8 @@ async def test_it_starts_with_nothing_there_and_recovers_as_each_part_comes(
     connection = await asyncpg.connect(dsn)
     await connection.execute("UPDATE alembic_version SET version_num = '9999'")
     await connection.close()
-    with pytest.raises(schema.NewerSchema):
-        await schema.migrate(dsn)
+    with pytest.raises(NewerSchema):
+        await SCHEMA.migrate(dsn)
     await postgres.mend()
     await replica.until_ready()
     assert await replica.stop() == 0

@@ -61,16 +61,16 @@ def distrust(
 async def _distrust(url: str, before: datetime) -> int:
     # Here alone: no other command needs the service's own code.
     import asyncpg
-    from delivery.adapters import schema
     from delivery.adapters.postgres import PostgresLedger, connected
+    from delivery.adapters.schema import SCHEMA
     from delivery.ports import LedgerAway
 
     try:
         async with asyncpg.create_pool(url, min_size=0, max_size=1) as pool:
             async with connected(pool) as connection:
-                revision = await schema.current(connection)
-            if revision is None or revision < schema.head():
-                raise failure(f"Nothing was changed: {schema.MISSING}.", EXIT_REFUSED)
+                there = await SCHEMA.is_there(connection)
+            if not there:
+                raise failure(f"Nothing was changed: {SCHEMA.missing}.", EXIT_REFUSED)
             ledger = PostgresLedger(pool, owner="lull", lease=timedelta(0), share=1)
             return await ledger.distrust(before)
     except LedgerAway as error:

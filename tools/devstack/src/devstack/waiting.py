@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 WITHIN_S = 20.0
+STARTS_WITHIN_S = 60.0  # a process: some seconds, more where the machine has much else to do
 EACH_S = 0.02  # seldom enough for what is looked at, often enough for who waits
 
 

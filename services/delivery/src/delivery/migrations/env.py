@@ -1,4 +1,4 @@
-"""Alembic's entry: statements are written out as SQL; `delivery.adapters.schema` runs them."""
+"""Alembic's entry: statements are written out as SQL; `common.schema` runs them."""
 
 from alembic import context
 

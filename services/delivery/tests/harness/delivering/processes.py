@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devstack.service import ServiceProcess
-from devstack.waiting import until
+from devstack.waiting import STARTS_WITHIN_S, until
 
 OPERATOR_TOKEN = "operator-token-of-the-tests"
 CALLER_TOKEN = "delivery-token-of-the-tests"
@@ -44,7 +44,7 @@ class Launcher:
         async def started() -> dict[str, str] | None:
             return process.addresses()
 
-        service = Service(process, await until(started))
+        service = Service(process, await until(started, STARTS_WITHIN_S, "it starts"))
         self.services.append(service)
         return service
 

@@ -4,8 +4,8 @@ import uuid
 from datetime import timedelta
 
 import asyncpg
-from delivery.adapters import schema
 from delivery.adapters.postgres import PostgresLedger
+from delivery.adapters.schema import SCHEMA
 from devstack import ensure_database
 
 
@@ -18,7 +18,7 @@ def empty_database(postgres_dsn: str) -> str:
 async def database(postgres_dsn: str) -> str:
     """Its address, with delivery's tables."""
     dsn = empty_database(postgres_dsn)
-    await schema.migrate(dsn)
+    await SCHEMA.migrate(dsn)
     return dsn
 
 

@@ -1,4 +1,4 @@
-"""Writes the migrations as SQL: `settings.adapters.postgres.schema` runs it through asyncpg.
+"""Writes the migrations as SQL: `common.schema` runs it through asyncpg.
 
 So the service needs one driver only, and the database is locked, migrated and let go by one
 session.

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from devstack.service import ServiceProcess
-from devstack.waiting import until
+from devstack.waiting import STARTS_WITHIN_S, until
 
 OPERATOR_TOKEN = "operator-token-of-the-tests"
 CALLER_TOKEN = "delivery-token-of-the-tests"
@@ -105,7 +105,7 @@ class Launcher:
         async def started() -> dict[str, str] | None:
             return process.addresses()
 
-        found = await until(started)
+        found = await until(started, STARTS_WITHIN_S, "it starts")
         replica = Replica(process, log, found["public"], found["internal"], found["health"])
         self.replicas.append(replica)
         return replica
