@@ -1,20 +1,14 @@
 """What the inbox card calls things: each CRM's own words, and instants in UTC."""
 
 from datetime import UTC, datetime
-from typing import Final
 
 from common.catalog import APPS, ActionKind
-
-_PERSON: Final = {"pipedrive": "person", "salesloft": "person"}
-_DEAL: Final = {"keap": "opportunity", "dynamics365": "opportunity"}
 
 
 def noun(app: str, kind: str) -> str:
     """As the CRM says it."""
-    crm = APPS[app].crm
-    if kind == ActionKind.PERSON:
-        return _PERSON.get(crm, "contact")
-    return _DEAL.get(crm, "deal") if kind == ActionKind.DEAL else kind
+    words = {"person": APPS[app].person_word, "deal": APPS[app].deal_word}
+    return words.get(kind, kind)
 
 
 def button_label(app: str, kind: str) -> str:
