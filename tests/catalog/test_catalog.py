@@ -43,7 +43,9 @@ def test_every_crm_can_be_connected_and_is_simulated(crm: str) -> None:
 
 
 @pytest.mark.parametrize("crm", CRMS)
-def test_the_console_and_the_inbox_lead_to_the_same_page_of_a_person(crm: str) -> None:
+def test_the_console_and_the_inbox_lead_to_the_same_page_of_a_person_and_of_a_note(
+    crm: str,
+) -> None:
     [offer] = [offer for offer in OFFERS if offer.name == crm]
     client = Client(
         id="",
@@ -58,7 +60,11 @@ def test_the_console_and_the_inbox_lead_to_the_same_page_of_a_person(crm: str) -
     for account, person in (("ab123", "501"), ("42001", "501"), ("42001", "lead.501")):
         link = vendor.person_url(api_base, account, person)
         access = CrmAccess("", api_base, account, None, NOW)
-        assert link == adapter_of(crm)().person_url(access, person)
+        adapter = adapter_of(crm)()
+        assert link == adapter.person_url(access, person)
+        note = vendor.note_url(api_base, account, person, "77")
+        assert note == adapter.note_url(access, person, "77")
+        assert (note is None) is (link is None)
         links.append(link)
     assert links[0] is not None
 

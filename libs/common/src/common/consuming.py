@@ -54,13 +54,8 @@ class Held(Exception):
         self.reason = reason
 
 
-async def parse_raw(record: Record) -> KafkaMessage:
-    """A FastStream parser that looks at nothing: headers may be no text, a body may be missing."""
-    return KafkaMessage(body=record.value or b"", raw_message=record, consumer=FAKE_CONSUMER)
-
-
 async def parse_raw_batch(records: tuple[Record, ...]) -> KafkaMessage:
-    """The same for a subscriber that reads batches."""
+    """A FastStream parser that looks at nothing: headers may be no text, a body may be missing."""
     return KafkaMessage(body=b"", raw_message=records, consumer=FAKE_CONSUMER)
 
 

@@ -42,6 +42,7 @@ from delivery.api import delivery_api
 from delivery.attempt import Attempts
 from delivery.cards import Cards
 from delivery.carrying_out import Acting
+from delivery.changes import SettingsChanges
 from delivery.config import DeliveryConfig, MigrationConfig
 from delivery.domain.backoff import Schedule
 from delivery.forgetting import forget_routes
@@ -51,7 +52,7 @@ from delivery.owners import Owners
 from delivery.ports import LedgerAway
 from delivery.previewing import Previews, preview_route
 from delivery.replaying import replay_route
-from delivery.subscribers import SettledConsumer, settings_changed_router
+from delivery.subscribers import SettledConsumer
 from delivery.worker import Worker
 from delivery.working import Limits, Needs
 
@@ -194,7 +195,14 @@ async def serve_delivery(config: DeliveryConfig) -> None:
         consumers.append(consumer)
         loops[f"worker {name}"] = _working(worker, health)
         loops[f"watch {name}"] = _watching(consumer)
-    broker.include_router(settings_changed_router(deliveries, config))
+    changes = SettingsChanges(
+        deliveries,
+        settings.rely,
+        config,
+        health.peer("settings.changed"),
+        health.loop("settings.changed"),
+    )
+    loops["settings.changed"] = changes.run
     outbox = Outbox(pool, broker, prefix + DELIVERY_OUTCOME, clock, "delivery")
     connected = asyncio.Event()
     topics = [prefix + name for name in (CONVERSATION_SETTLED, SETTINGS_CHANGED, DELIVERY_OUTCOME)]

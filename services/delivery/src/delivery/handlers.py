@@ -77,10 +77,14 @@ class Delivery:
     def _meant(self, event: ConversationSettled) -> list[App]:
         return [app for app in apps_of(self.crm) if event.app in (None, app.key)]
 
-    async def settings_changed(self, event: SettingsChanged) -> None:
-        """Drop what is held, and let rows that wait for a reconnect try again."""
-        self.forget(event.workspace_id)
-        if event.app not in {app.key for app in apps_of(self.crm)}:
-            return
-        if await self.ledger.wake(event.workspace_id, self.crm):
+    def changed(self, events: Sequence[SettingsChanged]) -> None:
+        """Drop what is held of their workspaces."""
+        for workspace_id in {event.workspace_id for event in events}:
+            self.forget(workspace_id)
+
+    async def wake(self, events: Sequence[SettingsChanged]) -> None:
+        """Let rows that wait for a reconnect try again. Raises LedgerAway."""
+        ours = {app.key for app in apps_of(self.crm)}
+        workspaces = sorted({event.workspace_id for event in events if event.app in ours})
+        if workspaces and await self.ledger.wake(workspaces, self.crm):
             self.work_arrived()

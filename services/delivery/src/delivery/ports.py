@@ -317,8 +317,8 @@ class Ledger(Protocol):
         """Have the row looked over for surplus notes then, when everything must be visible."""
         ...
 
-    async def wake(self, workspace_id: str, crm: str) -> int:
-        """Let rows that wait for a reconnect try again; how many."""
+    async def wake(self, workspace_ids: Sequence[str], crm: str) -> int:
+        """Let rows of these that wait for a reconnect try again; how many."""
         ...
 
 

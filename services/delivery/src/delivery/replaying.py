@@ -27,6 +27,7 @@ from delivery.ports import LedgerAway, Replayed
 _log = log.get(__name__)
 
 PATH: Final = "/v1/replays"
+MOST_CONVERSATIONS: Final = 1_000
 _BODY_MAX_BYTES: Final = 64 * 1024
 
 
@@ -47,6 +48,9 @@ class ReplayAsked(BaseModel):
 
     workspace_id: WorkspaceId | None = None
     conversation_id: ConversationId | None = None
+    conversation_ids: Annotated[
+        tuple[ConversationId, ...], Field(max_length=MOST_CONVERSATIONS)
+    ] = ()
     apps: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()  # none: all that left something unwritten
     reason: Annotated[str, Field(pattern=r"^[a-z0-9_.:-]{1,80}$")] | None = None
@@ -64,7 +68,7 @@ class ReplayAsked(BaseModel):
         )  # fmt: skip
         if not any(narrowed) and not self.everything:
             raise ValueError("name a workspace, app, outcome, reason or time, or say everything")
-        if self.conversation_id is not None and self.workspace_id is None:
+        if self.conversations and self.workspace_id is None:
             raise ValueError("a conversation is named together with its workspace")
         if not set(self.apps) <= set(APPS):
             raise ValueError(f"apps: any of {', '.join(APPS)}")
@@ -72,10 +76,15 @@ class ReplayAsked(BaseModel):
             raise ValueError(f"outcomes: any of {', '.join(sorted(REPLAYABLE))}")
         return self
 
+    @property
+    def conversations(self) -> tuple[str, ...]:
+        one = () if self.conversation_id is None else (self.conversation_id,)
+        return one + self.conversation_ids
+
     def selection(self, until: datetime) -> Selection:
         return Selection(
             workspace_id=self.workspace_id,
-            conversation_id=self.conversation_id,
+            conversation_ids=self.conversations,
             apps=self.apps,
             outcomes=self.outcomes or tuple(sorted(UNWRITTEN)),
             reason=self.reason,
@@ -128,7 +137,7 @@ def replay_route(
             asked=done.asked,
             already_open=done.already_open,
             workspace=selection.workspace_id,
-            conversation=selection.conversation_id,
+            conversations=selection.conversation_ids[:10],
             apps=selection.apps,
             outcomes=selection.outcomes,
             reason=selection.reason,

@@ -1,9 +1,8 @@
-"""Kafka in: settled conversations into the ledger, and what settings changed into the caches."""
+"""Kafka in: settled conversations into the ledger."""
 
 from collections.abc import Callable, Sequence
 
 from aiokafka import AIOKafkaConsumer
-from common import log
 from common.clock import Clock
 from common.config import KafkaConfig
 from common.consuming import (
@@ -13,13 +12,12 @@ from common.consuming import (
     Unusable,
     decode_raw,
     header,
-    parse_raw,
     parse_raw_batch,
 )
-from common.events import ConversationSettled, SettingsChanged
+from common.events import ConversationSettled
 from common.health import Health, Need
 from common.kafka import dead_letter
-from common.topics import CONVERSATION_SETTLED, SETTINGS_CHANGED
+from common.topics import CONVERSATION_SETTLED
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaRouter
 from faststream.kafka.annotations import KafkaMessage
@@ -27,8 +25,6 @@ from pydantic import ValidationError
 
 from delivery.handlers import Delivery
 from delivery.ports import LedgerAway, RetryLater
-
-_log = log.get(__name__)
 
 RECORD_MAX_BYTES = 64 * 1024  # ids and times: ours have a few hundred bytes
 RECORDS_AT_ONCE = 500
@@ -128,33 +124,3 @@ class SettledConsumer:
             source=f"delivery-{self._delivery.crm}",
             clock=self._clock,
         )
-
-
-def settings_changed_router(deliveries: list[Delivery], config: KafkaConfig) -> KafkaRouter:
-    """`settings.changed`, read whole by every replica: without a group, from the beginning."""
-    router = KafkaRouter()
-
-    @router.subscriber(
-        config.kafka_topic_prefix + SETTINGS_CHANGED,
-        group_id=None,
-        auto_offset_reset="earliest",
-        ack_policy=AckPolicy.MANUAL,
-        parser=parse_raw,
-        decoder=decode_raw,
-        no_reply=True,
-    )
-    async def on_settings_changed(message: KafkaMessage) -> None:
-        record: Record = message.raw_message
-        try:
-            event = SettingsChanged.model_validate_json(record.value or b"")
-        except ValidationError:
-            _log.warning("settings_changed.unusable", offset=record.offset)
-            return
-        for delivery in deliveries:
-            try:
-                await delivery.settings_changed(event)
-            except LedgerAway:
-                # What is held was dropped; rows that wait look again by themselves.
-                _log.warning("settings_changed.nobody_woken", crm=delivery.crm)
-
-    return router

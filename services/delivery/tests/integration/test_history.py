@@ -84,7 +84,7 @@ async def test_pages_put_together_are_the_whole_list_newest_first(
     reason: str | None,
 ) -> None:
     since, until = (None if m is None else AT + timedelta(minutes=m) for m in minutes)
-    selection = Selection("wk1", None, apps, outcomes, reason, since, until)
+    selection = Selection("wk1", (), apps, outcomes, reason, since, until)
     wanted = [
         answer["conversation"]
         for answer in sorted(answers, key=lambda a: (a["at"], a["id"], a["app"]), reverse=True)

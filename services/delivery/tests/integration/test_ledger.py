@@ -227,7 +227,7 @@ async def test_rows_that_wait_for_a_reconnect_are_woken(pool: asyncpg.Pool) -> N
     later = claim.claimed_at + timedelta(hours=1)
     await ledger.finish(claim, Result(Known(), wait=Wait(Waiting.RECONNECT, later, "gone")))
     assert await ledger.claim(CRM, 1, {}) == []
-    assert await ledger.wake("wk1", CRM) == 1
+    assert await ledger.wake(["wk1"], CRM) == 1
     assert len(await ledger.claim(CRM, 1, {})) == 1
 
 

@@ -205,8 +205,9 @@ async def ended(ledger: PostgresLedger) -> None:
     [
         (Selection(outcomes=tuple(UNWRITTEN)), {0, 1, 3, 4, 7}),
         (Selection("wk1", outcomes=tuple(UNWRITTEN)), {0, 1, 3}),
-        (Selection("wk1", "1", outcomes=tuple(UNWRITTEN)), {0, 1}),
-        (Selection("wk2", "4", outcomes=tuple(UNWRITTEN)), {7}),
+        (Selection("wk1", ("1",), outcomes=tuple(UNWRITTEN)), {0, 1}),
+        (Selection("wk2", ("4", "1"), outcomes=tuple(UNWRITTEN)), {7}),
+        (Selection("wk1", ("1", "2"), outcomes=tuple(UNWRITTEN)), {0, 1, 3}),
         (Selection(apps=("pipedrive",), outcomes=tuple(UNWRITTEN)), {1, 7}),
         (Selection(outcomes=(Outcome.FAILED,)), {0, 1, 4}),
         (Selection(outcomes=(Outcome.UPDATED,)), {5}),

@@ -145,7 +145,7 @@ def _held_back(world: Any, talk: Any) -> int:
     """
     lines = world.delivery.log.read_text().splitlines()
     return sum(
-        '"record.held"' in line or ("lease_ran_out" in line and f'"{talk.id}"' in line)
+        '"records.held"' in line or ("lease_ran_out" in line and f'"{talk.id}"' in line)
         for line in lines
     )
 

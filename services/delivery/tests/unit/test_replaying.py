@@ -76,6 +76,7 @@ async def test_what_is_asked_again_goes_on_where_it_was(
     asked: dict[str, Any] = {
         "workspace_id": "wk1",
         "conversation_id": "12",
+        "conversation_ids": ["13"],
         "apps": ["hubspot"],
         "outcomes": ["failed"],
         "reason": "http_400",
@@ -94,7 +95,7 @@ async def test_what_is_asked_again_goes_on_where_it_was(
     }
     selection = Selection(
         "wk1",
-        "12",
+        ("12", "13"),
         ("hubspot",),
         (Outcome.FAILED,),
         "http_400",
@@ -109,6 +110,8 @@ async def test_what_is_asked_again_goes_on_where_it_was(
     [
         ({}, "name a workspace, app, outcome, reason or time, or say everything"),
         ({"conversation_id": "1", "reason": "x"}, "named together with its workspace"),
+        ({"conversation_ids": ["1"], "reason": "x"}, "named together with its workspace"),
+        ({"workspace_id": "wk1", "conversation_ids": ["x"]}, "conversation_ids.0: "),
         ({"apps": ["fax"]}, "apps: any of"),
         ({"outcomes": ["delivered"]}, "outcomes: any of actor_not_app_user"),
         ({"outcomes": ["gone"]}, "outcomes.0: Input should be"),

@@ -204,7 +204,7 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
     links = Links(link_urls, crms)
     leaving = Leaving(installations, store, access, crms)
     options = OptionChanges(installations, access, crms)
-    retrying = Retrying(history.deliveries, installations.store, clock)
+    retrying = Retrying(history.store, history.deliveries, installations.store, clock)
     forgetting = Forgetting(leaving, installations, history.store, history.deliveries, clock)
     console = console_app(
         visitors,

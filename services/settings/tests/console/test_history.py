@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest
 from common import topics
+from common.catalog import APPS
 from common.clock import SystemClock
 from common.outcomes import Outcome
+from simulators.crms import CRMS as SIMULATED
 
 pytestmark = pytest.mark.integration
 
 FIRST, SECOND = "215470000000001", "215470000000002"
+
+
+LINK = re.compile(r'<a href="([^"]+)" rel="noreferrer" aria-label="The \w+ in [^"]+">(\w+)</a>')
 
 
 def rows(page: str) -> list[str]:
@@ -33,7 +38,7 @@ async def test_an_outcome_shows_in_words_with_its_links(
     link = f"{simulators.base_url}/intercom/eu/app/a/inbox/{world.workspace}/inbox/conversation"
     assert f'href="{link}/{FIRST}"' in page
     record = f"{simulators.base_url}/hubspot/contacts/{world.hubspot}/record/0-1/501"
-    assert f'href="{record}"' in page
+    assert f'href="{record}/view/1?engagement=9"' in page
     assert "Try again" not in page
     overview = (await admin.get("/")).text
     assert re.search(r"Written today</dt><dd>1</dd>", overview)
@@ -43,7 +48,38 @@ async def test_a_record_of_another_account_is_not_linked(
     admin: Any, world: Any, reporter: Any
 ) -> None:
     await reporter.outcome(world, FIRST, "delivered", person_id="501", crm_account="before")
-    assert ">record</a>" not in (await admin.get(f"/w/{world.workspace}/history")).text
+    assert LINK.search((await admin.get(f"/w/{world.workspace}/history")).text) is None
+
+
+@pytest.mark.parametrize("app", APPS)
+async def test_whatever_left_a_note_leads_to_it_in_every_app(
+    new_visitor: Any, world: Any, reporter: Any, simulators: Any, database: Any, app: str
+) -> None:
+    crm = SIMULATED[APPS[app].crm]
+    # Keap's are named so, and only from such a name its pages are known.
+    account = f"ab{world.hubspot[:6]}" if app == "keap" else crm.account_id(int(world.hubspot))
+    if account not in (world.hubspot, world.pipedrive):
+        simulators.control.create_account(crm.name, account)
+    admin = new_visitor()
+    await admin.sign_in(world.workspace, world.admin, "install")
+    assert (await admin.connect(world.workspace, app, account)).status_code == 303
+    account = await database.fetchval(
+        "SELECT account_id FROM connections WHERE workspace_id = $1", world.workspace
+    )
+    left_one = ("delivered", "updated", "up_to_date", "already_there", "handed_over", "superseded")
+    note = {"app": app, "crm_account": account, "person_id": "501", "note_id": "9077"}
+    for outcome in left_one:
+        await reporter.outcome(world, FIRST, outcome, **note)
+    await reporter.outcome(world, SECOND, "failed", **note | {"note_id": None})
+    await reporter.outcome(
+        world, SECOND, "no_person", **note | {"note_id": None, "person_id": None}
+    )
+    links = LINK.findall((await admin.get(f"/w/{world.workspace}/history")).text)
+    assert [what for _, what in links] == ["record", *(["note"] * len(left_one))]
+    assert all("501" in url for url, _ in links)
+    of_a_note = {url for url, what in links if what == "note"}
+    assert len(of_a_note) == 1
+    assert ("9077" in of_a_note.pop()) is (app == "hubspot")  # elsewhere it stands on the person
 
 
 async def test_a_repeated_report_is_one_line_and_an_unreadable_one_stops_nothing(
@@ -152,7 +188,7 @@ async def test_every_outcome_but_those_that_are_as_they_should_be_is_counted_and
         await reporter.outcome(world, conversation, outcome)
     page = (await admin.get(base)).text
     again = set(re.findall(r"Try again: conversation (\d+)", page))
-    fine = {Outcome.DELIVERED, Outcome.UP_TO_DATE, Outcome.SUPERSEDED}
+    fine = {Outcome.DELIVERED, Outcome.UP_TO_DATE}
     assert again == {numbers[outcome] for outcome in Outcome if outcome not in fine}
     assert "here can be tried again" not in page  # all of it is nobody's wish
     for outcome, counted in ((Outcome.SYNC_OFF, 1), (Outcome.UPDATED, 1), (Outcome.DELIVERED, 0)):
@@ -168,6 +204,25 @@ async def test_every_outcome_but_those_that_are_as_they_should_be_is_counted_and
     finally:
         ledger.page = 500
     assert len(ledger.asked_of(world.workspace)) == unwritten
+
+
+async def test_a_superseded_request_has_the_one_that_answered_it_tried_again(
+    admin: Any, world: Any, reporter: Any, ledger: Any
+) -> None:
+    base, third = f"/w/{world.workspace}/history", "215470000000003"
+    for conversation, ended in ((FIRST, "sync_off"), (SECOND, "delivered")):
+        await reporter.outcome(world, conversation, "superseded")
+        await reporter.outcome(world, conversation, ended)
+    await reporter.outcome(world, third, "sync_off")  # nothing of it was superseded
+    page = (await admin.get(base, params={"outcome": "superseded"})).text
+    assert rows(page) == [SECOND, FIRST]
+    assert "Try 1 again" in page
+    await admin.post(f"/w/{world.workspace}/again-all", outcome="superseded", confirm="again")
+    assert ledger.asked_of(world.workspace) == [FIRST]
+    answer = await admin.post(f"/w/{world.workspace}/again", conversation=SECOND, app="hubspot")
+    assert "Nothing was asked" in (await admin.get(answer.headers["location"])).text
+    nothing = {"outcome": "superseded", "app": "pipedrive"}
+    assert "here can be tried again" not in (await admin.get(base, params=nothing)).text
 
 
 async def test_where_delivery_does_not_answer_nothing_is_asked_and_the_page_says_so(

@@ -12,7 +12,7 @@ from common.health import Need
 from common.outcomes import Outcome
 from common.peers import HttpPending, PeerUnavailable
 from settings.adapters.peers import HttpDeliveries
-from settings.domain.history import Filter
+from settings.domain.history import Again
 from settings.ports.history import Asked, Preview, Unwritten, Waiting
 
 DUE = datetime(2026, 11, 26, 9, 15, tzinfo=UTC)
@@ -152,16 +152,17 @@ async def test_a_filter_is_counted_and_asked_again_as_delivery_takes_it() -> Non
         told = {"asked": 5, "already_open": 2, "until": DUE.isoformat(), "after": [9, "hubspot"]}
         return httpx.Response(200, json=told)
 
-    wanted = Filter(app="hubspot", outcomes=frozenset({Outcome.FAILED, Outcome.DELIVERED}))
+    outcomes = frozenset({Outcome.FAILED, Outcome.SYNC_OFF})
+    wanted = Again(outcomes, app="hubspot", conversation_ids=("7", "8"))
     assert await ledger(answer).unwritten("wk1", wanted) == Unwritten(7, DUE)
     assert await ledger(answer).ask_again("wk1", wanted, DUE, [4, "hubspot"]) == Asked(
         5, 2, [9, "hubspot"]
     )
     asked = {
         "workspace_id": "wk1",
-        "conversation_id": None,
+        "conversation_ids": ["7", "8"],
         "apps": ["hubspot"],
-        "outcomes": ["failed"],
+        "outcomes": ["failed", "sync_off"],
         "since": None,
     }
     assert sent == [
@@ -174,7 +175,7 @@ async def test_what_needs_our_credential_is_not_asked_without_it() -> None:
     need = Need("delivery")
     nobody = HttpDeliveries(httpx.AsyncClient(), need, "http://127.0.0.1:9", None)
     with pytest.raises(PeerUnavailable):
-        await nobody.unwritten("wk1", Filter())
+        await nobody.unwritten("wk1", Again(frozenset({Outcome.FAILED})))
     assert "LULL_SETTINGS_DELIVERY_TOKEN" in str(need.fault)
 
 

@@ -212,15 +212,15 @@ class PostgresLedger:
                 at,
             )
 
-    async def wake(self, workspace_id: str, crm: str) -> int:
-        self._woken[workspace_id, crm] = time.monotonic()
+    async def wake(self, workspace_ids: Sequence[str], crm: str) -> int:
+        self._woken |= dict.fromkeys(((space, crm) for space in workspace_ids), time.monotonic())
         async with self._connection() as connection:
             status = await connection.execute(
                 "UPDATE ledger SET not_before_retry = NULL, ready_at = now() "
-                "WHERE id IN (SELECT id FROM ledger WHERE workspace_id = $1 AND crm = $2 "
+                "WHERE id IN (SELECT id FROM ledger WHERE workspace_id = ANY ($1) AND crm = $2 "
                 "AND waiting = 'reconnect' AND (lease_until IS NULL OR lease_until <= now()) "
                 "ORDER BY id FOR UPDATE)",
-                workspace_id,
+                list(workspace_ids),
                 crm,
             )
         return int(status.split()[-1])

@@ -14,9 +14,10 @@ from delivery.domain.ready import ready_at
 from delivery.domain.selection import Selection
 from delivery.ports import Replayed
 
-# A conversation is named together with its workspace, the first value.
-_OF_CONVERSATION = (
-    "ledger_id IN (SELECT id FROM ledger WHERE workspace_id = $1 AND conversation_id = ${})"
+# Conversations are named together with their workspace, the first value.
+_OF_CONVERSATIONS = (
+    "ledger_id IN (SELECT id FROM ledger"
+    " WHERE workspace_id = $1 AND conversation_id = ANY (${}::text[]))"
 )
 
 
@@ -114,7 +115,7 @@ def _where(selection: Selection) -> tuple[str, list[object]]:
     """Conditions on `answers` and their values, only for what is given: so an index serves."""
     conditions: list[tuple[str, object]] = [
         ("workspace_id = ${}", selection.workspace_id),
-        (_OF_CONVERSATION, selection.conversation_id),
+        (_OF_CONVERSATIONS, list(selection.conversation_ids)),
         ("app = ANY (${}::text[])", list(selection.apps)),
         ("outcome = ANY (${}::text[])", [outcome.value for outcome in selection.outcomes]),
         ("reason = ${}", selection.reason),

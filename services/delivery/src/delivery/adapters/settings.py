@@ -1,8 +1,8 @@
 """settings over HTTP: installations, and valid ways into CRMs and Intercom.
 
 Installations are held for up to a minute, tokens for up to ten and never longer than they are good
-for; both are dropped as soon as settings says that something changed. Tokens are held in memory
-only.
+for; both are dropped as soon as settings says that something changed. Nothing that is held is used
+before the latest change of every installation has been read. Tokens are held in memory only.
 """
 
 import hashlib
@@ -56,7 +56,8 @@ class HttpSettings:
     client: httpx.AsyncClient  # base URL is settings' internal listener, with our credential
     clock: Clock
     monotonic: Callable[[], float] = time.monotonic
-    _held: dict[tuple[str, ...], _Held] = field(default_factory=dict)
+    _held: dict[str, dict[tuple[str, ...], _Held]] = field(default_factory=dict)  # by workspace
+    _relied_on: bool = False
     _changes: dict[str, int] = field(default_factory=dict)  # per workspace, to drop late answers
     _looks: Together[tuple[str, str], Installation | None] = field(init=False)
 
@@ -68,8 +69,11 @@ class HttpSettings:
     def forget(self, workspace_id: str) -> None:
         """Something of this workspace changed: the next look asks settings."""
         self._changes[workspace_id] = self._changes.get(workspace_id, 0) + 1
-        for place in [place for place in self._held if place[1] == workspace_id]:
-            del self._held[place]
+        self._held.pop(workspace_id, None)
+
+    def rely(self, on: bool) -> None:
+        """Whether changes are heard of, all of them: only then may what is held be used."""
+        self._relied_on = on
 
     async def installation(
         self, workspace_id: str, app: str, *, fresh: bool = False
@@ -124,14 +128,14 @@ class HttpSettings:
         *,
         fresh: bool,
     ) -> Kept:
-        held = self._held.get(place)
-        if held is not None and not fresh and held.until > self.monotonic():
+        held = self._held.get(place[1], {}).get(place)
+        if self._relied_on and held is not None and not fresh and held.until > self.monotonic():
             value: Kept = held.value
             return value
         asked_at, changes = self.monotonic(), self._changes.get(place[1], 0)
         value, for_s = await ask()
         if for_s > 0 and changes == self._changes.get(place[1], 0):
-            self._held[place] = _Held(value, asked_at + for_s)
+            self._held.setdefault(place[1], {})[place] = _Held(value, asked_at + for_s)
         return value
 
     async def _send(self, method: str, path: str, **options: Any) -> Any:

@@ -24,7 +24,7 @@ class Selection:
     """All of it that is given must hold."""
 
     workspace_id: str | None = None
-    conversation_id: str | None = None
+    conversation_ids: tuple[str, ...] = ()  # named together with their workspace
     apps: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     reason: str | None = None

@@ -214,6 +214,6 @@ class SimLedger:
     async def heal(self, key: Key, at: datetime) -> None:
         await self._wire.ledger(lambda: self._database.heal(key, at))
 
-    async def wake(self, workspace_id: str, crm: str) -> int:
+    async def wake(self, workspace_ids: Sequence[str], crm: str) -> int:
         self._woken_on = self._database.monotonic()
         return await self._wire.ledger(self._database.wake)

@@ -124,8 +124,9 @@ class Replica:
     async def changed(self, app: str) -> None:
         """`settings.changed` arrives."""
         event = SettingsChanged(workspace_id=WORKSPACE, app=app, version=1, changed_at=EPOCH)
+        self.delivery.changed([event])
         with suppress(LedgerAway):
-            await self.delivery.settings_changed(event)
+            await self.delivery.wake([event])
 
     def die(self) -> None:
         """Nothing of it goes on: no result is saved, no lease given back."""

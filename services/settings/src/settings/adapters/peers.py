@@ -9,7 +9,7 @@ from common.catalog import APPS, CRMS
 from common.outcomes import Outcome
 from common.peers import Peer, PeerUnavailable, instant, number, place_of
 
-from settings.domain.history import Filter
+from settings.domain.history import Again
 from settings.ports.history import Asked, ForgottenContact, Preview, Unwritten, Waiting
 
 _PREVIEW_DEADLINE = timedelta(seconds=15)  # it asks Intercom and the CRM
@@ -57,7 +57,7 @@ class HttpDeliveries(Peer):
             if isinstance(one, dict) and isinstance(one.get("waiting"), dict)
         ]
 
-    async def unwritten(self, workspace_id: str, wanted: Filter) -> Unwritten:
+    async def unwritten(self, workspace_id: str, wanted: Again) -> Unwritten:
         selection = _selection(workspace_id, wanted) | {"dry_run": True}
         answer = await self._ours("POST", _REPLAYS, json=selection)
         until = instant(answer.get("until"))
@@ -66,7 +66,7 @@ class HttpDeliveries(Peer):
         return Unwritten(number(answer.get("count")), until)
 
     async def ask_again(
-        self, workspace_id: str, wanted: Filter, until: datetime, after: Any
+        self, workspace_id: str, wanted: Again, until: datetime, after: Any
     ) -> Asked:
         selection = _selection(workspace_id, wanted)
         selection |= {"dry_run": False, "until": until.isoformat(), "after": after}
@@ -101,13 +101,13 @@ class HttpDeliveries(Peer):
         return answer
 
 
-def _selection(workspace_id: str, wanted: Filter) -> dict[str, Any]:
+def _selection(workspace_id: str, wanted: Again) -> dict[str, Any]:
     """As delivery's replays take it."""
     return {
         "workspace_id": workspace_id,
-        "conversation_id": wanted.conversation_id,
+        "conversation_ids": wanted.conversation_ids,
         "apps": [wanted.app] if wanted.app else [],
-        "outcomes": sorted(wanted.to_try_again),
+        "outcomes": sorted(wanted.outcomes),
         "since": wanted.since.isoformat() if wanted.since else None,
         "until": wanted.until.isoformat() if wanted.until else None,
     }

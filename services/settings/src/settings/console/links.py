@@ -21,20 +21,30 @@ class WorkspaceLinks:
     def conversation(self, conversation_id: str) -> str:
         return conversation_url(self.link_base, self.workspace_id, conversation_id)
 
-    def person(self, entry: Entry) -> str | None:
-        """The person's record, while that very account is still connected."""
-        app = self.installed.get(entry.app)
-        if app is None or app.crm_account != entry.crm_account:
+    def record(self, entry: Entry) -> tuple[str, str] | None:
+        """What is there to see in the CRM, and where, while that very account is connected."""
+        app, vendor = self._at(entry.app)
+        if app is None or vendor is None or app.crm_account != entry.crm_account:
             return None
-        return self.person_of(entry.app, entry.person_id)
+        if entry.person_id is None:
+            return None
+        place = (app.api_base, app.crm_account, entry.person_id)
+        if entry.note_id is None:
+            what, url = "record", vendor.person_url(*place)
+        else:
+            what, url = "note", vendor.note_url(*place, entry.note_id)
+        return None if url is None else (what, url)
 
     def person_of(self, key: str, person_id: str | None) -> str | None:
         """A person in the account that this app is connected to."""
-        app = self.installed.get(key)
-        vendor = self.crms.get(APPS[key].crm) if key in APPS else None
+        app, vendor = self._at(key)
         if app is None or vendor is None or person_id is None:
             return None
         return vendor.person_url(app.api_base, app.crm_account, person_id)
+
+    def _at(self, key: str) -> tuple[InstalledApp | None, CrmVendor | None]:
+        vendor = self.crms.get(APPS[key].crm) if key in APPS else None
+        return self.installed.get(key), vendor
 
 
 @dataclass(frozen=True, slots=True)

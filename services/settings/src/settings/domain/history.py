@@ -9,9 +9,8 @@ from common.outcomes import Outcome
 WRITTEN = frozenset({Outcome.DELIVERED, Outcome.UPDATED})
 
 DONE = WRITTEN | {Outcome.UP_TO_DATE, Outcome.ALREADY_THERE, Outcome.SUPERSEDED}
-# What may be tried again, if somebody wishes; and what is where nobody says what he means. A
-# superseded request has none of its own: the later one answers for it.
-AGAIN = frozenset(Outcome) - {Outcome.DELIVERED, Outcome.UP_TO_DATE, Outcome.SUPERSEDED}
+# What may be tried again, if somebody wishes; and what is where nobody says what he means.
+AGAIN = frozenset(Outcome) - {Outcome.DELIVERED, Outcome.UP_TO_DATE}
 UNWRITTEN = frozenset(Outcome) - DONE
 
 
@@ -50,6 +49,25 @@ class Filter:
     def to_try_again(self) -> frozenset[Outcome]:
         """Of what it finds, the outcomes that are tried again."""
         return (self.outcomes & AGAIN) if self.outcomes else UNWRITTEN
+
+    @property
+    def means_superseded(self) -> bool:
+        """It finds nothing but requests that a later one answered."""
+        return self.to_try_again == {Outcome.SUPERSEDED}
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What delivery is to look at once more, of its answers: the newest of each conversation.
+
+    None of those is `superseded`: of a conversation whose request was, the later one's is meant.
+    """
+
+    outcomes: frozenset[Outcome]
+    app: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None  # exclusive
+    conversation_ids: tuple[str, ...] = ()  # none: any
 
 
 @dataclass(frozen=True, slots=True)

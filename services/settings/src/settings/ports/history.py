@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from common.outcomes import Outcome
 
 from settings.domain.attention import Lately
-from settings.domain.history import AppSummary, Entry, Filter, Place
+from settings.domain.history import Again, AppSummary, Entry, Filter, Place
 
 
 class HistoryStore(Protocol):
@@ -16,6 +16,10 @@ class HistoryStore(Protocol):
         self, workspace_id: str, wanted: Filter, after: Place | None, limit: int
     ) -> list[Entry]:
         """Newest first."""
+        ...
+
+    async def conversations(self, workspace_id: str, wanted: Filter) -> dict[str, list[str]]:
+        """Whose outcomes it finds, each once, by app."""
         ...
 
     async def summary(self, workspace_id: str, today: datetime) -> dict[str, AppSummary]: ...
@@ -100,10 +104,10 @@ class Deliveries(Protocol):
 
     async def preview(self, workspace_id: str, conversation_id: str, app: str) -> Preview: ...
 
-    async def unwritten(self, workspace_id: str, wanted: Filter) -> Unwritten: ...
+    async def unwritten(self, workspace_id: str, wanted: Again) -> Unwritten: ...
 
     async def ask_again(
-        self, workspace_id: str, wanted: Filter, until: datetime, after: Any
+        self, workspace_id: str, wanted: Again, until: datetime, after: Any
     ) -> Asked: ...
 
     async def forget(self, workspace_id: str) -> Mapping[str, int]:

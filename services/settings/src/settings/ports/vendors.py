@@ -74,3 +74,7 @@ class CrmVendor(Protocol):
     def person_url(self, api_base: str, account_id: str, person_id: str) -> str | None:
         """Where people see this person in the CRM; None where no such address is known."""
         ...
+
+    def note_url(self, api_base: str, account_id: str, person_id: str, note_id: str) -> str | None:
+        """Where people see this note of the person's."""
+        ...

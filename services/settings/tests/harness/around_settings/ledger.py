@@ -44,6 +44,8 @@ class Ledger:
     page: int = 500  # answers to one call, at most
 
     def keep(self, answer: Answer) -> None:
+        if answer.outcome is Outcome.SUPERSEDED:
+            return  # what answered it counts
         self.answers[answer.workspace_id, answer.conversation_id, answer.app] = answer
 
     def asked_of(self, workspace_id: str) -> list[str]:
@@ -95,7 +97,7 @@ class Ledger:
             key
             for key, answer in self.answers.items()
             if selection.workspace_id == answer.workspace_id
-            and selection.conversation_id in (None, answer.conversation_id)
+            and (not selection.conversation_ids or key[1] in selection.conversation_ids)
             and (not selection.apps or answer.app in selection.apps)
             and answer.outcome in selection.outcomes
             and (selection.since is None or answer.decided_at >= selection.since)

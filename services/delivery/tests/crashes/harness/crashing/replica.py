@@ -88,6 +88,7 @@ async def replica(
     credential = {"Authorization": f"Bearer {wiring.settings_token}"}
     client = new_client(wiring.settings_url, headers=credential)
     settings, intercom = HttpSettings(client, SystemClock()), Intercom()
+    settings.rely(True)  # nothing changes here while it runs
     permits = Permits(pool)
     intercom.guard = VendorGuard("intercom", (), permits, random.random)
     rows = ledger(pool, owner="crashing", lease=LEASE, share=SHARE)

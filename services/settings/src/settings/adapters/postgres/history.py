@@ -37,6 +37,10 @@ SELECT {_COLUMNS} FROM history {_WHERE}
  ORDER BY decided_at DESC, outcome_id DESC LIMIT $9
 """  # noqa: S608 - constants alone
 
+_CONVERSATIONS = f"""
+SELECT app, array_agg(DISTINCT conversation_id) AS ids FROM history {_WHERE} GROUP BY app ORDER BY 1
+"""  # noqa: S608 - constants alone
+
 # Both by an index of their own, however long the history is.
 _SUMMARY = """
 SELECT i.app,
@@ -85,6 +89,11 @@ class PostgresHistory:
                 limit,
             )
         return [_entry(row) for row in rows]
+
+    async def conversations(self, workspace_id: str, wanted: Filter) -> dict[str, list[str]]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_CONVERSATIONS, workspace_id, *_arguments(wanted))
+        return {row["app"]: row["ids"] for row in rows}
 
     async def summary(self, workspace_id: str, today: datetime) -> dict[str, AppSummary]:
         """By app; `today` is when the workspace's day began."""

@@ -87,6 +87,10 @@ class Vendor:
         """Where people see this person in the CRM; None where no such address is known."""
         return None
 
+    def note_url(self, api_base: str, account_id: str, person_id: str, note_id: str) -> str | None:
+        """Most CRMs show a note on its person's page only."""
+        return self.person_url(api_base, account_id, person_id)
+
     async def _form(
         self,
         url: str,

@@ -86,6 +86,10 @@ class HubSpot(Vendor):
         """0-1 is HubSpot's object type id of a contact."""
         return f"{self.app_url}/contacts/{quote(account_id)}/record/0-1/{quote(person_id)}"
 
+    def note_url(self, api_base: str, account_id: str, person_id: str, note_id: str) -> str | None:
+        page = self.person_url(api_base, account_id, person_id)
+        return f"{page}/view/1?engagement={quote(note_id)}"
+
     async def refresh(self, refresh_token: str, api_base: str) -> Tokens:
         asked_at = self.client.clock.now()
         form = {"grant_type": "refresh_token", "refresh_token": bearer_token(refresh_token)}
