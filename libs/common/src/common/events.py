@@ -114,6 +114,7 @@ class SettingsChanged(Event):
     app: str
     version: Annotated[int, Field(ge=1)]  # grows with each change of this installation
     changed_at: datetime
+    forgotten: bool = False  # with the whole workspace: what is kept of it is to be deleted
 
     def key(self) -> bytes:
         return f"{self.workspace_id}:{self.app}".encode()

@@ -44,7 +44,10 @@ EVENTS: dict[str, list[Event]] = {
         ConversationSettled(**WHO, trigger=Trigger.REMOVED, action_id="notif_1"),
     ],
     "SettingsChanged": [
-        SettingsChanged(workspace_id="wk9demo1", app="hubspot", version=3, changed_at=AT)
+        SettingsChanged(workspace_id="wk9demo1", app="hubspot", version=3, changed_at=AT),
+        SettingsChanged(
+            workspace_id="wk9demo1", app="hubspot", version=4, changed_at=AT, forgotten=True
+        ),
     ],
     "DeliveryOutcome": [
         DeliveryOutcome(

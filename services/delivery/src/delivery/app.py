@@ -48,6 +48,7 @@ from delivery.domain.backoff import Schedule
 from delivery.forgetting import forget_routes
 from delivery.handlers import Delivery
 from delivery.inbox_api import inbox_routes
+from delivery.leftovers import Leftovers
 from delivery.owners import Owners
 from delivery.ports import LedgerAway
 from delivery.previewing import Previews, preview_route
@@ -195,9 +196,14 @@ async def serve_delivery(config: DeliveryConfig) -> None:
         consumers.append(consumer)
         loops[f"worker {name}"] = _working(worker, health)
         loops[f"watch {name}"] = _watching(consumer)
+    forgetting = PostgresForgetting(pool)
+    leftovers = Leftovers(config.delivery_crms, settings, forgetting)
+    sweeping_leftovers = health.loop("leftovers")
+    loops["leftovers"] = lambda stop: leftovers.run(stop, sweeping_leftovers)
     changes = SettingsChanges(
         deliveries,
         settings.rely,
+        leftovers,
         config,
         health.peer("settings.changed"),
         health.loop("settings.changed"),
@@ -231,7 +237,7 @@ async def serve_delivery(config: DeliveryConfig) -> None:
     replays = replay_route(
         PostgresReplays(pool), config.delivery_operator_token, config.delivery_preview_token
     )
-    forget = forget_routes(PostgresForgetting(pool), config.delivery_preview_token)
+    forget = forget_routes(forgetting, config.delivery_preview_token)
     history = PostgresHistory(pool, held)
     inbox = inbox_routes(Cards(acting, history), actions, config.delivery_actions_token)
     api = delivery_api(history, [previews, replays, *forget, *inbox])

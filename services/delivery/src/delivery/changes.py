@@ -23,6 +23,7 @@ from common.topics import SETTINGS_CHANGED
 from pydantic import ValidationError
 
 from delivery.handlers import Delivery
+from delivery.leftovers import Leftovers
 from delivery.ports import LedgerAway
 
 _log = log.get(__name__)
@@ -41,12 +42,14 @@ class SettingsChanges:
     Args:
         deliveries: every CRM's side, each told of every change.
         rely: told whether what is held may be used.
+        leftovers: deletes what came in of a workspace while it was forgotten.
         need: a peer; without it work goes on, only that settings is asked more often.
 
     """
 
     deliveries: Sequence[Delivery]
     rely: Callable[[bool], None]
+    leftovers: Leftovers
     config: KafkaConfig
     need: Need
     loop: Loop
@@ -103,6 +106,7 @@ class SettingsChanges:
                 events = _events([record for batch in batches.values() for record in batch])
                 for delivery in self.deliveries:
                     delivery.changed(events)
+                self.leftovers.heard(events)
                 if ahead is not None and await _is_past(consumer, ahead):
                     ahead = None
                     self.rely(True)

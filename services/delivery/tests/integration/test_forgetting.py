@@ -1,14 +1,16 @@
 """What is kept of a workspace or of a contact's conversations is deleted, and nothing else."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 from common.catalog import APPS
-from common.events import ConversationSettled, Trigger
+from common.events import ConversationSettled, SettingsChanged, Trigger
 from common.outcomes import Outcome
 from common.updates import Update
 from delivering.tables import database, ledger_on
@@ -17,6 +19,8 @@ from delivery.adapters.postgres import PostgresLedger
 from delivery.domain.answer import Result, Verdict
 from delivery.domain.row import Key, Known
 from delivery.forgetting import forget_routes
+from delivery.handlers import Delivery
+from delivery.leftovers import Leftovers
 from delivery.ports import LeaseLost
 from pydantic import SecretStr
 from starlette.applications import Starlette
@@ -178,3 +182,69 @@ async def test_only_settings_may_and_a_wrong_question_deletes_nothing(
     async with httpx.AsyncClient(transport=transport, base_url="http://delivery") as nobody:
         assert (await nobody.delete("/v1/deliveries/wk1")).status_code == 403
     assert len(await left(pool)) == len(ROWS)
+
+
+class SettingsOfThen:
+    """Has an answer on its way until it is let go, from before the workspace was forgotten."""
+
+    def __init__(self) -> None:
+        self.installed = True
+        self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
+
+    async def installation(self, _: str, app: str, *, fresh: bool = False) -> Any:
+        found = (
+            SimpleNamespace(crm_account="42001") if self.installed and app == "hubspot" else None
+        )
+        if not fresh:
+            self.asked.set()
+            await self.may_answer.wait()
+        return found
+
+
+def forgotten(workspace: str = "wk1") -> SettingsChanged:
+    return SettingsChanged(
+        workspace_id=workspace, app="hubspot", version=3, changed_at=AT, forgotten=True
+    )
+
+
+async def test_what_settles_while_its_workspace_is_forgotten_goes_as_well(
+    client: httpx.AsyncClient, pool: asyncpg.Pool, ledger: PostgresLedger, kept: None
+) -> None:
+    settings: Any = SettingsOfThen()
+    delivery = Delivery("hubspot", ledger, settings, lambda _: None, lambda: None)
+    leftovers = Leftovers(("hubspot",), settings, PostgresForgetting(pool), late_s=0)
+    event = ConversationSettled(
+        workspace_id="wk1", conversation_id="9", trigger=Trigger.QUIET, updated_at=AT, part_id=4
+    )
+    taking_in = asyncio.create_task(delivery.enqueue(event))
+    await settings.asked.wait()  # it is let in, and its row not yet written
+    settings.installed = False
+    await client.delete("/v1/deliveries/wk1")
+    leftovers.heard([forgotten()])
+    await leftovers.sweep()
+    settings.may_answer.set()
+    await taking_in
+    assert await pool.fetchval("SELECT conversation_id FROM ledger WHERE workspace_id = 'wk1'")
+    await leftovers.sweep()  # late, when nothing can be under way
+    assert await left(pool) == {("wk2", "1", "hubspot")}
+    await ledger.fold(Key("wk1", "9", "hubspot", "42001"), event, ("hubspot",))
+    await leftovers.sweep()  # it looks no third time
+    assert await pool.fetchval("SELECT count(*) FROM ledger WHERE workspace_id = 'wk1'") == 1
+
+
+async def test_what_is_installed_again_by_now_is_no_leftover(
+    pool: asyncpg.Pool, kept: None
+) -> None:
+    settings: Any = SettingsOfThen()
+    leftovers = Leftovers(("hubspot",), settings, PostgresForgetting(pool))
+    leftovers.heard([forgotten(), forgotten("wk2")])
+    await leftovers.sweep()
+    assert len(await left(pool)) == len(ROWS)
+    settings.installed = False
+    changed = forgotten().model_copy(update={"forgotten": False})
+    leftovers.heard([changed])  # merely uninstalled
+    await leftovers.sweep()
+    assert len(await left(pool)) == len(ROWS)
+    leftovers.heard([forgotten()])
+    await leftovers.sweep()
+    assert await left(pool) == {row[:3] for row in ROWS if (row[0], row[2]) != ("wk1", "hubspot")}

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,10 +16,11 @@ from common.config import KafkaConfig
 from common.events import SettingsChanged
 from common.health import Health
 from common.topics import SETTINGS_CHANGED, create_topics
-from delivering.processes import until
 from delivery.adapters.settings import HttpSettings
 from delivery.changes import SettingsChanges
 from delivery.handlers import Delivery
+from delivery.leftovers import Leftovers
+from devstack.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -92,15 +93,19 @@ class World:
         side: Any = ledger
         delivery = Delivery("hubspot", side, settings, settings.forget, lambda: None)
         peer, loop = health.peer("settings.changed"), health.loop("settings.changed")
-        changes = SettingsChanges([delivery], settings.rely, self.kafka, peer, loop, at_once=4)
+        nobody: Any = None  # is forgotten here
+        leftovers = Leftovers([], nobody, nobody)
+        changes = SettingsChanges(
+            [delivery], settings.rely, leftovers, self.kafka, peer, loop, at_once=4
+        )
         return Replica(settings, ledger, changes)
 
     async def looks(self, replica: Replica, workspace_id: str) -> tuple[bool, int]:
         """Whether sync is on as the replica has it, and how often two looks asked settings."""
         before = self.settings.looks
-        for _ in range(2):
-            found = await replica.settings.installation(workspace_id, "hubspot")
-            assert found is not None
+        await replica.settings.installation(workspace_id, "hubspot")
+        found = await replica.settings.installation(workspace_id, "hubspot")
+        assert found is not None
         return found.transcript_sync, self.settings.looks - before
 
 
@@ -130,26 +135,17 @@ async def running(*replicas: Replica) -> AsyncIterator[None]:
         await asyncio.gather(*tasks)
 
 
-def told(condition: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
-    async def look() -> bool:
-        return condition()
-
-    return look
-
-
 async def test_nothing_held_is_used_before_every_latest_change_was_read(world: World) -> None:
     replica = world.replica()
     asked_twice, asked_once = (True, 2), (True, 1)
     assert await world.looks(replica, "wk1") == asked_twice
     async with running(replica):
         # It stands at the first records, with most of the topic before it.
-        await until(
-            told(lambda: replica.changes.need.fault == "what settings changed is being read")
-        )
+        await until(lambda: replica.changes.need.fault == "what settings changed is being read")
         assert await world.looks(replica, "wk1") == asked_twice
         assert replica.changes.need.fault is not None
         replica.ledger.may_go_on.set()
-        await until(told(lambda: replica.changes.need.fault is None))
+        await until(lambda: replica.changes.need.fault is None)
         await world.looks(replica, "wk1")
         assert await world.looks(replica, "wk1") == (True, 0)
         assert await world.looks(replica, "unheard-of") == asked_once
@@ -164,8 +160,8 @@ async def test_every_replica_reads_all_of_it_and_drops_what_changes_from_then_on
     async with running(*replicas):
         for replica in replicas:
             replica.ledger.may_go_on.set()
-            await until(told(lambda: replica.changes.need.fault is None))  # noqa: B023
-            await until(told(lambda: len(replica.ledger.woken) == INSTALLATIONS))  # noqa: B023
+            await until(lambda: replica.changes.need.fault is None)  # noqa: B023
+            await until(lambda: len(replica.ledger.woken) == INSTALLATIONS)  # noqa: B023
             await world.looks(replica, "wk7")
             assert await world.looks(replica, "wk7") == (True, 0)
         world.settings.on = False

@@ -253,7 +253,10 @@ async def test_a_workspace_is_forgotten_whole_and_no_other_is_touched(
     assert set(await kept(world.workspace)) == {"audit"}
     assert await kept(other.workspace) == before
     assert await installation(site, world) is None
-    await changes.of(world.workspace, "hubspot", version=2)  # consumers are told
+    told = await changes.of(world.workspace, "hubspot", version=2)
+    assert not told["forgotten"]
+    told = await changes.of(world.workspace, "hubspot", version=3)
+    assert told["forgotten"]  # so that delivery looks once more for what came in meanwhile
     assert world.name not in (await admin.get("/")).text
     assert (await plain.get(f"/w/{world.workspace}/history")).status_code in (401, 404)
     # Whoever comes next installs it as for the first time.
@@ -363,7 +366,18 @@ async def test_pipedrives_activity_is_an_option_and_its_type_one_that_the_accoun
     shown = (await admin.get(page)).text
     assert "amiss" not in shown
     assert 'value="call"' in shown
+    answer = await admin.post(options, **usual, activity_policy="", activity_type="")
+    assert answer.status_code == 303
+    told = await installation(site, world, "pipedrive")
+    assert (told["activity_policy"], told["activity_type"]) == (None, None)
+    shown = html.unescape((await admin.get(f"/w/{world.workspace}/audit")).text)
+    assert "activity type to what Lull or the workspace has" in shown
     path = f"/v1/workspaces/{world.workspace}/apps/pipedrive/options"
+    for given in ({"activity_policy": "new", "activity_type": "call"}, {"activity_type": None}):
+        answer = await site.operator("PATCH", path, given)
+        assert answer.status_code == 200, answer.text
+    told = await installation(site, world, "pipedrive")
+    assert (told["activity_policy"], told["activity_type"]) == ("new", None)
     refused = await site.operator("PATCH", path, {"activity_type": "fax"})
     assert (refused.status_code, refused.json()["code"]) == (409, "unknown_activity_type")
     # HubSpot has no activity beside the note, and its page no such option.

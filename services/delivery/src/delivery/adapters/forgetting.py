@@ -4,6 +4,8 @@ An attempt that is under way finds its row gone, as if another replica had taken
 what it created.
 """
 
+from datetime import datetime
+
 import asyncpg
 from common.catalog import apps_of
 
@@ -22,6 +24,8 @@ _CONVERSATIONS = {
     "ledger": "DELETE FROM ledger WHERE workspace_id = $1 AND conversation_id = ANY ($2)",
     "actions": "DELETE FROM actions WHERE workspace_id = $1 AND conversation_id = ANY ($2)",
 }
+_OLD_ROWS = "DELETE FROM ledger WHERE workspace_id = $1 AND crm = $2 AND created_at < $3"
+_OLD_ACTIONS = "DELETE FROM actions WHERE workspace_id = $1 AND app = ANY ($2) AND asked_at < $3"
 # Wherever a row may name a record: found, being written to, to be healed, or asked for.
 _OF_RECORD = """
 SELECT conversation_id FROM ledger
@@ -37,7 +41,7 @@ SELECT conversation_id FROM actions
 
 
 class PostgresForgetting:
-    """Implements Forgetting."""
+    """Implements Forgetting and LeftoverStore."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -50,6 +54,20 @@ class PostgresForgetting:
                 while count := _count(await connection.execute(statement, workspace_id, _AT_ONCE)):
                     deleted[table] += count
         return deleted
+
+    async def now(self) -> datetime:
+        async with connected(self._pool) as connection:
+            at: datetime = await connection.fetchval("SELECT clock_timestamp()")
+        return at
+
+    async def delete_leftovers(
+        self, workspace_id: str, crm: str, before: datetime
+    ) -> dict[str, int]:
+        apps = [app.key for app in apps_of(crm)]
+        async with connected(self._pool) as connection:
+            rows = await connection.execute(_OLD_ROWS, workspace_id, crm, before)
+            actions = await connection.execute(_OLD_ACTIONS, workspace_id, apps, before)
+        return {"ledger": _count(rows), "actions": _count(actions)}
 
     async def conversations_of(self, workspace_id: str, crm: str, person_id: str) -> list[str]:
         apps = [app.key for app in apps_of(crm)]

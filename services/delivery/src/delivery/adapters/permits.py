@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import asyncpg
 from common import log
+from common.together import Together
 
 from delivery.adapters.postgres import connected
-from delivery.adapters.together import Together
 from delivery.domain.rates import Bucket, Counted, Permit, RateLimit, Told, heed, take, tells_more
 from delivery.ports import LedgerAway
 

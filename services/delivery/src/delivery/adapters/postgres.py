@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import asyncpg
 from common.events import ConversationSettled
+from common.together import Together
 
 from delivery.adapters import many
 from delivery.adapters.claiming import look
@@ -26,7 +27,6 @@ from delivery.adapters.rows import (
     request_columns,
     row_of,
 )
-from delivery.adapters.together import Together
 from delivery.domain.answer import Result, finished
 from delivery.domain.fold import Folded, fold, take_over, without
 from delivery.domain.ready import ready_at

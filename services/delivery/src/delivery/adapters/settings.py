@@ -17,9 +17,9 @@ import httpx
 from common.clock import Clock
 from common.eligibility import Installation
 from common.http import send
+from common.together import Together
 from pydantic import BaseModel, ValidationError
 
-from delivery.adapters.together import Together
 from delivery.ports import (
     CrmAccess,
     Gone,

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from settings.domain.installations import (
     ACTIVITY_TYPE,
+    HAVE_DEFAULTS,
     AppUser,
     ConnectionState,
     InstalledApp,
@@ -75,6 +76,11 @@ class AppUsers(Asked):
 
 
 class ChangedOptions(Asked):
+    """What is named is changed. `null` ends a choice: what the deployment or workspace has counts.
+
+    `note_policy` and `all_conversations` are always chosen; for them `null` changes nothing.
+    """
+
     note_policy: NotePolicy | None = None
     all_conversations: bool | None = Field(None, strict=True)
     time_zone: Annotated[str, AfterValidator(_known_time_zone)] | None = Field(
@@ -97,6 +103,11 @@ class ChangedOptions(Asked):
             self.time_zone,
             self.activity_policy,
             self.activity_type,
+            frozenset(
+                name
+                for name in self.model_fields_set & HAVE_DEFAULTS
+                if getattr(self, name) is None
+            ),
         )
 
 

@@ -201,4 +201,6 @@ _ACTIONS = {
 def _value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if value is None:
+        return "what Lull or the workspace has"
     return str(value)

@@ -117,6 +117,7 @@ class AppPages:
                 "activity_policy": _POLICIES.get(chosen),
                 "activity_type": kind or None,
             }
+            activity["as_deployed"] = frozenset(name for name in activity if not activity[name])
         before = await self.installations.app(visit.workspace.id, app.key)
         same_zone = zone == (before.time_zone or visit.workspace.time_zone)
         options = Options(

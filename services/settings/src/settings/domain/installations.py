@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+# Options that need not be chosen.
+HAVE_DEFAULTS = frozenset({"time_zone", "activity_policy", "activity_type"})
 ACTIVITY_TYPE = r"^[A-Za-z0-9_-]{1,100}$"
 NotePolicy = Literal["update", "new"]
 
@@ -24,13 +26,17 @@ class AppUser:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a change of options sets; None leaves it as it is."""
+    """What a change of options sets; None leaves it as it is.
+
+    Those named in `as_deployed` are chosen no longer: what the deployment, or the workspace, has.
+    """
 
     note_policy: NotePolicy | None = None
     all_conversations: bool | None = None
     time_zone: str | None = None
     activity_policy: NotePolicy | None = None
     activity_type: str | None = None
+    as_deployed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

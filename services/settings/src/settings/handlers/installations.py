@@ -27,20 +27,20 @@ class Installations:
     clock: Clock
 
     async def installation(self, workspace_id: str, app: str) -> Installation:
-        found = await self.store.installations([(workspace_id, app)])
-        if not found:
+        found = (await self.store.installations([(workspace_id, app)])).get((workspace_id, app))
+        if found is None:
             raise NotInstalled
-        return found[workspace_id, app]
+        return found
 
     async def those_installed(self, keys: Sequence[tuple[str, str]]) -> list[Installation | None]:
         """Of each workspace and app, by one look at the database; None: not installed."""
-        found = await self.store.installations(sorted(set(keys)))
+        found = await self.store.installations(keys)
         return [found.get(key) for key in keys]
 
     async def judge(self, queries: Sequence[Query]) -> list[Outcome | None]:
         """The reason against each, None for eligible, all by one look at the database."""
-        keys = {(query.workspace_id, query.app) for query in queries}
-        found = await self.store.installations(sorted(keys))
+        keys = [(query.workspace_id, query.app) for query in queries]
+        found = await self.store.installations(keys)
         return [
             reason_against(query, found.get((query.workspace_id, query.app))) for query in queries
         ]

@@ -25,8 +25,9 @@ class OptionChanges:
         """Raises UnknownActivityType, NotInstalled, ReconnectNeeded, VendorUnavailable."""
         before = await self.installations.app(workspace_id, app)
         wanted = options.activity_type
+        chosen = wanted is not None or "activity_type" in options.as_deployed
         vendor = self.crms.get(APPS[app].crm)
-        if wanted is not None and wanted != before.activity_type and vendor is not None:
+        if chosen and wanted != before.activity_type and vendor is not None:
             connection = await self.access.crm(workspace_id, app, None, "settings")
             token = connection.tokens.access_token
             warning = await vendor.activity_warning(connection.api_base, token, wanted)

@@ -31,7 +31,9 @@ class InstallationStore(Protocol):
 
     async def installations(
         self, keys: Sequence[tuple[str, str]]
-    ) -> dict[tuple[str, str], Installation]: ...
+    ) -> Mapping[tuple[str, str], Installation]:
+        """As they are now; there may be others beside those that were asked for."""
+        ...
 
     async def workspaces(self) -> list[Workspace]: ...
 

@@ -159,8 +159,9 @@ async def add_outcomes(connection: "AnyConnection", outcomes: Sequence[DeliveryO
     await connection.executemany(
         "INSERT INTO history (outcome_id, workspace_id, conversation_id, app, crm_account,"
         " outcome, triggers, updated_at, person_id, note_id, reason, decided_at)"
-        " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12"
-        " WHERE EXISTS (SELECT FROM workspaces WHERE workspace_id = $2)"
+        " SELECT $1, w.workspace_id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12"
+        # Locked, or a workspace that is being forgotten right now would leave a line behind.
+        " FROM workspaces w WHERE w.workspace_id = $2 FOR KEY SHARE"
         " ON CONFLICT (outcome_id) DO NOTHING",
         [
             (
@@ -188,6 +189,7 @@ async def note_updates(connection: "AnyConnection", received: Mapping[str, datet
         "INSERT INTO workspace_updates AS u (workspace_id, received_at)"
         " SELECT w.workspace_id, heard.at FROM unnest($1::text[], $2::timestamptz[])"
         " AS heard (workspace_id, at) JOIN workspaces w USING (workspace_id)"
+        " ORDER BY 1 FOR KEY SHARE OF w"
         " ON CONFLICT (workspace_id) DO UPDATE"
         " SET received_at = greatest(u.received_at, excluded.received_at)",
         list(received),

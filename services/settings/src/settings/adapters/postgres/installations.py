@@ -1,10 +1,11 @@
 """Installations in PostgreSQL: read by primary keys, changed in one transaction each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from common.eligibility import Installation
 from common.events import ConversationSettled, Trigger
+from common.together import Together
 
 from settings.adapters.postgres.database import Database
 from settings.adapters.postgres.journal import announce, audit, bump
@@ -15,7 +16,7 @@ from settings.domain.installations import (
     Options,
     Workspace,
 )
-from settings.ports.faults import NotInstalled, UnknownWorkspace
+from settings.ports.faults import NotInstalled, StoreUnavailable, UnknownWorkspace
 from settings.ports.installations import Change
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ SELECT i.workspace_id, i.app, i.version, i.installed_at, i.transcript_sync, i.al
   JOIN intercom_connections t USING (workspace_id)
  WHERE i.uninstalled_at IS NULL
 """
+
+_LOOKS_AT_ONCE = 100
 
 _WORKSPACES = """
 SELECT w.workspace_id AS id, w.region, w.name, w.time_zone, w.admin_id, t.state AS intercom
@@ -88,15 +91,26 @@ SELECT transcript_sync, note_policy, all_conversations, time_zone, activity_poli
 class PostgresInstallations:
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Looks that come while one is under way go together in the next: under load a statement
+        # carries many, and none is answered by one that was sent before it was asked.
+        self._looks = Together(self._look, expected=StoreUnavailable, at_once=_LOOKS_AT_ONCE)
 
     async def installations(
         self, keys: Sequence[tuple[str, str]]
-    ) -> dict[tuple[str, str], Installation]:
+    ) -> Mapping[tuple[str, str], Installation]:
+        return await self._looks(keys)
+
+    async def _look(
+        self, asked: Sequence[Sequence[tuple[str, str]]]
+    ) -> list[Mapping[tuple[str, str], Installation]]:
+        """What was found for all of them, to each."""
+        keys = sorted({key for one in asked for key in one})
         async with self._database.connection() as connection:
             rows = await connection.fetch(
                 _INSTALLATIONS, [key[0] for key in keys], [key[1] for key in keys]
             )
-        return {(row["workspace_id"], row["app"]): Installation(**dict(row)) for row in rows}
+        found = {(row["workspace_id"], row["app"]): Installation(**dict(row)) for row in rows}
+        return [found] * len(asked)
 
     async def workspaces(self) -> list[Workspace]:
         async with self._database.connection() as connection:
@@ -179,24 +193,20 @@ class PostgresInstallations:
             changed = {
                 name: value
                 for name, value in asked.items()
-                if value is not None and value != before[name]
+                if (value is not None or name in options.as_deployed) and value != before[name]
             }
             if not changed:
                 return
             await connection.execute(
-                "UPDATE installations SET note_policy = coalesce($3, note_policy),"
-                " all_conversations = coalesce($4, all_conversations),"
-                " time_zone = coalesce($5, time_zone),"
-                " activity_policy = coalesce($6, activity_policy),"
-                " activity_type = coalesce($7, activity_type)"
+                "UPDATE installations SET note_policy = $3, all_conversations = $4,"
+                " time_zone = $5, activity_policy = $6, activity_type = $7"
                 " WHERE workspace_id = $1 AND app = $2",
                 workspace_id,
                 app,
-                *asked.values(),
+                *(changed.get(name, before[name]) for name in asked),
             )
-            if (
-                "activity_type" in changed
-            ):  # it was looked up: what was amiss with the former is over
+            # It was looked up: what was amiss with the former is over.
+            if "activity_type" in changed:
                 await connection.execute(
                     "UPDATE connections SET warning = NULL WHERE workspace_id = $1 AND app = $2",
                     workspace_id,
@@ -251,7 +261,7 @@ class PostgresInstallations:
                 "SELECT app FROM installations WHERE workspace_id = $1 FOR UPDATE", workspace_id
             )
             for row in rows:  # announced while there is still a version to count on
-                await bump(connection, workspace_id, row["app"], change)
+                await bump(connection, workspace_id, row["app"], change, forgotten=True)
             deleted = {}
             for table in _OF_A_WORKSPACE:
                 status = await connection.execute(

@@ -47,7 +47,14 @@ async def announce(connection: "Connection", event: SettingsChanged | Conversati
     )
 
 
-async def bump(connection: "Connection", workspace_id: str, app: str, change: Change) -> None:
+async def bump(
+    connection: "Connection",
+    workspace_id: str,
+    app: str,
+    change: Change,
+    *,
+    forgotten: bool = False,
+) -> None:
     """Count the change of this installation, and announce it.
 
     The version's row lock is held until the commit, so the outbox holds one installation's
@@ -61,5 +68,11 @@ async def bump(connection: "Connection", workspace_id: str, app: str, change: Ch
     )
     await announce(
         connection,
-        SettingsChanged(workspace_id=workspace_id, app=app, version=version, changed_at=change.at),
+        SettingsChanged(
+            workspace_id=workspace_id,
+            app=app,
+            version=version,
+            changed_at=change.at,
+            forgotten=forgotten,
+        ),
     )

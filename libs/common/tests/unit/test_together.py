@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from delivery.adapters.together import Together
+from common.together import Together
 
 
 class AwayError(Exception):
