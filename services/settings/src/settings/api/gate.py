@@ -5,9 +5,10 @@ It stands outside the framework, so that a caller without a credential has no bo
 
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from settings.api.problems import problem
@@ -53,7 +54,7 @@ class Gate:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _harden(MutableHeaders(scope=message))
+                message["headers"] = _hardened(message["headers"])
             await send(message)
 
         headers = Headers(scope=scope)
@@ -73,11 +74,20 @@ class Gate:
         await self._app(scope, replayed(body, receive), send_with_headers)
 
 
-def _harden(headers: MutableHeaders) -> None:
-    headers.setdefault("Cache-Control", "no-store")
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"  # a callback's address holds a code
-    headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+_HARDENING: Final = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",  # a callback's address holds a code
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+}
+_NO_STORE: Final = (b"cache-control", b"no-store")
+
+
+def _hardened(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Names are in lower case in ASGI."""
+    kept = [header for header in headers if header[0] not in _HARDENING]
+    if all(name != _NO_STORE[0] for name, _ in kept):
+        kept.append(_NO_STORE)
+    return [*kept, *_HARDENING.items()]
 
 
 async def whole_body(receive: Receive, headers: Headers) -> bytes | None:

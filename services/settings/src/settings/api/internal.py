@@ -10,6 +10,7 @@ from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
 
 from settings.api import models
+from settings.api.eligibility import QuickEligibility
 from settings.api.gate import Callers, Gate
 from settings.api.problems import handle_problems, problems
 from settings.handlers.access import Access
@@ -60,6 +61,7 @@ def internal_app(
     @router.post("/eligibility")
     async def eligibility(asked: models.EligibilityQueries) -> models.EligibilityAnswers:
         """Judge each query by the trigger table; a time that is not told counts as never."""
+        # What is plain has been answered before it came here.
         reasons = await installations.judge([query.query() for query in asked.queries])
         return models.EligibilityAnswers(
             answers=[
@@ -103,4 +105,5 @@ def internal_app(
         )
 
     app.include_router(router)
-    return Gate(app, Callers(callers), lambda path: path == _DESCRIPTION)
+    quick = QuickEligibility(app, installations.judge)
+    return Gate(quick, Callers(callers), lambda path: path == _DESCRIPTION)
