@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from common import tracing
+from demo.environment import local
 from demo.run import Demo
 from demo.scenario import load
 from devstack.waiting import wait_until
@@ -38,6 +41,15 @@ def named(collector: Any, service: str, name: str) -> list[Any]:
     ]
 
 
+def webhooks(collector: Any) -> list[Any]:
+    return named(collector, "ingest", "POST /webhooks/intercom")
+
+
+def told(span: Any) -> dict[str, object]:
+    values = {one.key: one.value for one in span.attributes}
+    return {key: value.string_value or value.int_value for key, value in values.items()}
+
+
 def of_attempts(collector: Any) -> list[Any]:
     attempts = {span.span_id for span in named(collector, "delivery", "delivery attempt")}
     return [span for _, span in collector.spans() if span.parent_span_id in attempts]
@@ -62,7 +74,17 @@ async def test_a_conversation_leaves_two_linked_traces_with_ids_alone(
             if span.trace_id == update.trace_id
         ]
         assert read.parent_span_id == update.span_id
-        assert not update.parent_span_id
+        (webhook,) = [span for span in webhooks(collector) if span.trace_id == update.trace_id]
+        assert update.parent_span_id == webhook.span_id
+        assert not webhook.parent_span_id
+        assert webhook.kind == webhook.SPAN_KIND_SERVER
+        assert webhook.start_time_unix_nano <= update.start_time_unix_nano
+        assert webhook.end_time_unix_nano >= update.end_time_unix_nano
+        assert told(webhook) == {
+            "http.request.method": "POST",
+            "http.route": "/webhooks/intercom",
+            "http.response.status_code": 200,
+        }
 
     (settled,) = named(collector, "debounce", "ConversationSettled publish")
     (link,) = settled.links
@@ -83,6 +105,45 @@ async def test_a_conversation_leaves_two_linked_traces_with_ids_alone(
 
     for word in WORDS:
         assert not any(word in body for body in collector.bodies), word
+
+
+async def test_a_request_leaves_nothing_of_its_callers_words(product: Any, collector: Any) -> None:
+    ingest = local(product.ports.ingest)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        await client.get(f"{ingest}/quokka?quokka=1", headers={"quokka": "quokka"})
+        await client.request("PROPFIND", f"{ingest}/webhooks/intercom")
+        await client.post(f"{ingest}/webhooks/intercom", content=b"quokka")  # not signed
+    refused = {"http.route": "/webhooks/intercom", "http.response.status_code": 401}
+
+    def all_there() -> bool:
+        unknown = [told(span) for span in named(collector, "ingest", "GET")]
+        other = [told(span) for span in named(collector, "ingest", "_OTHER /webhooks/intercom")]
+        unsigned = [told(span) for span in webhooks(collector)]
+        return (
+            {"http.request.method": "GET", "http.response.status_code": 404} in unknown
+            and len(other) == 1
+            and {"http.request.method": "POST", **refused} in unsigned
+        )
+
+    await asyncio.to_thread(until, all_there)
+    assert not any(b"quokka" in body.lower() for body in collector.bodies)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_trace_is_sampled_as_a_whole_whoever_goes_on_with_it(
+    collector: Any, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", str(share))
+    recorder = tracing.Recorder(
+        f"sampled-{share:.0f}", f"{collector.endpoint}{tracing.TRACES_PATH}"
+    )
+    begun = tracing.place_of_update(b"wk1:1", 1, 1)
+    recorder.noted("begun", "producer", {}, at=begun)
+    recorder.noted("gone on", "consumer", {}, parent=begun)
+    recorder.close()
+    names = [span.name for of, span in collector.spans() if of == f"lull-sampled-{share:.0f}"]
+    assert names == (["begun", "gone on"] if share else [])
 
 
 @pytest.mark.parametrize("service", ["ingest", "debounce", "delivery", "settings"])

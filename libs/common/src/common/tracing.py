@@ -10,9 +10,13 @@ Spans hold ids only, never a URL, a text or a name (R11).
 """
 
 import os
+import random
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Final, Literal, NamedTuple
 
@@ -34,6 +38,31 @@ class Place(NamedTuple):
     @property
     def traceparent(self) -> str:
         return f"00-{self.trace_id:032x}-{self.span_id:016x}-01"
+
+
+@dataclass(slots=True)
+class Received:
+    """A request under way.
+
+    Its span is made when it ends: the trace is that of the update which it turns out to bring, or
+    one of its own.
+    """
+
+    since_ns: int = field(default_factory=time.time_ns)
+    place: Place | None = None
+
+    def placed(self, trace_id: int | None = None) -> Place:
+        """Where its span is; in this trace, if nothing has been told of it yet."""
+        if self.place is None:
+            self.place = Place(trace_id or _random_id(128), _random_id(64))
+        return self.place
+
+
+received: ContextVar[Received | None] = ContextVar("received", default=None)
+
+
+def _random_id(bits: int) -> int:
+    return random.getrandbits(bits) or 1
 
 
 def place_of_update(conversation: bytes, updated_at: int, part_id: int) -> Place:
@@ -121,9 +150,10 @@ class Recorder:
         at: Place | None = None,
         parent: Place | None = None,
         link: Place | None = None,
+        since_ns: int | None = None,
     ) -> None:
-        """A span of a moment: something happened."""
-        self._start(name, kind, attributes, at, parent, link).end()
+        """A span that ends now, and began at that Unix time or now as well."""
+        self._start(name, kind, attributes, at, parent, link, since_ns).end()
 
     @contextmanager
     def span(
@@ -142,7 +172,7 @@ class Recorder:
             name: what is done, the same for all conversations.
             kind: OpenTelemetry's.
             attributes: ids.
-            at: the span's own place, of a trace that begins with it; else made up.
+            at: the span's own place, else made up; without a parent its trace begins with it.
             parent: whose child it is, where that was elsewhere; else what runs around it.
             link: another trace that led to this one.
 
@@ -162,16 +192,17 @@ class Recorder:
         at: Place | None,
         parent: Place | None,
         link: Place | None,
+        since_ns: int | None = None,
     ) -> Any:
         from opentelemetry import trace
         from opentelemetry.context import Context
 
         context = None
-        if at is not None:
-            context = Context()
-        elif parent is not None:
-            around = trace.NonRecordingSpan(_context(parent))
+        if parent is not None:
+            around = trace.NonRecordingSpan(_context(parent, self._is_sampled(parent, name)))
             context = trace.set_span_in_context(around, Context())
+        elif at is not None:
+            context = Context()
         self._ids.given = at
         try:
             return self._tracer.start_span(
@@ -180,16 +211,24 @@ class Recorder:
                 trace.SpanKind[kind.upper()],
                 attributes,
                 [trace.Link(_context(link))] if link else None,
+                since_ns,
             )
         finally:
             self._ids.given = None
 
+    def _is_sampled(self, parent: Place, name: str) -> bool:
+        """As its own process decided: by the trace's id, with the same sampler."""
+        from opentelemetry.sdk.trace.sampling import Decision
 
-def _context(place: Place) -> Any:
+        asked = self._provider.sampler.should_sample(None, parent.trace_id, name)
+        return asked.decision is Decision.RECORD_AND_SAMPLE
+
+
+def _context(place: Place, is_sampled: bool = True) -> Any:
     from opentelemetry import trace
 
-    sampled = trace.TraceFlags(trace.TraceFlags.SAMPLED)
-    return trace.SpanContext(place.trace_id, place.span_id, True, sampled)
+    flags = trace.TraceFlags(trace.TraceFlags.SAMPLED if is_sampled else trace.TraceFlags.DEFAULT)
+    return trace.SpanContext(place.trace_id, place.span_id, True, flags)
 
 
 recorder: Recorder | None = None
@@ -211,13 +250,27 @@ def close() -> None:
 
 
 def publishing(event: object, source: str) -> AbstractContextManager[object]:
-    """Around the publishing of an event: the root of its trace."""
+    """Around the publishing of an event, in the trace that its ids name.
+
+    The request that brought it, if there is one, begins that trace.
+    """
     place = None if recorder is None else place_of(event)
     if recorder is None or place is None:
         return _NOTHING
     assert isinstance(event, ConversationUpdated | ConversationSettled)  # noqa: S101 - it has a place
     attributes = {**ids_of(event.key()), "lull.source": source}
-    return recorder.span(f"{type(event).__name__} publish", "producer", attributes, at=place)
+    request = received.get()
+    around = request.placed(place.trace_id) if request else None
+    # A request that had a trace before, as one with a call in it, is only linked.
+    is_its = around is not None and around.trace_id == place.trace_id
+    return recorder.span(
+        f"{type(event).__name__} publish",
+        "producer",
+        attributes,
+        at=place,
+        parent=around if is_its else None,
+        link=None if is_its else around,
+    )
 
 
 def calling(method: str, host: str | None) -> AbstractContextManager[Any]:
@@ -225,4 +278,5 @@ def calling(method: str, host: str | None) -> AbstractContextManager[Any]:
     if recorder is None:
         return _NOTHING
     attributes = {"http.request.method": method, "server.address": host or ""}
-    return recorder.span(method, "client", attributes)
+    request = received.get()
+    return recorder.span(method, "client", attributes, parent=request.placed() if request else None)
