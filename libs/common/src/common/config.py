@@ -10,10 +10,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, PositiveFloat, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PositiveFloat,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "LULL_"
+_SECRET_MIN_CHARS = 16
 
 
 def _split(value: object) -> object:
@@ -25,6 +33,27 @@ def _split(value: object) -> object:
 CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 SecondsList = Annotated[list[PositiveFloat], NoDecode, BeforeValidator(_split)]
 SecretList = Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)]
+
+
+def accepted(secret: SecretStr) -> tuple[str, ...]:
+    """Each value of a secret that may be rotated: whoever brings one of them is let in."""
+    return tuple(part.strip() for part in secret.get_secret_value().split(",") if part.strip())
+
+
+def sent(secret: SecretStr) -> str:
+    """The value that its bearer sends: the first."""
+    return accepted(secret)[0]
+
+
+def _each_is_long(secret: SecretStr) -> SecretStr:
+    values = accepted(secret)
+    if not values or min(map(len, values)) < _SECRET_MIN_CHARS:
+        raise ValueError(f"{_SECRET_MIN_CHARS} characters or more, each of them")
+    return secret
+
+
+# One value, or, while it is rotated, the new and the old one, comma-separated.
+RotatedSecret = Annotated[SecretStr, AfterValidator(_each_is_long)]
 
 
 class Variables(BaseSettings):
@@ -143,11 +172,11 @@ class ActivityConfig(Variables):
 class ActionsConfig(Variables):
     """What people do in a CRM from our inbox app: the card is ingest's, the deed delivery's."""
 
-    delivery_actions_token: SecretStr | None = Field(
+    delivery_actions_token: RotatedSecret | None = Field(
         None,
-        min_length=16,
         description="ingest's credential at delivery for the inbox app's cards and actions; "
-        "without it the inbox app is switched off.",
+        "without it the inbox app is switched off. Several, comma-separated, while it is rotated: "
+        "ingest sends the first, delivery takes each.",
     )
 
 

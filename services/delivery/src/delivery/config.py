@@ -10,6 +10,7 @@ from common.config import (
     CommaSeparated,
     KafkaConfig,
     QuietPeriodConfig,
+    RotatedSecret,
     SecondsList,
     ServiceConfig,
 )
@@ -55,16 +56,16 @@ class DeliveryConfig(
     delivery_settings_token: SecretStr = Field(
         ..., description="delivery's credential at settings' internal listener."
     )
-    delivery_preview_token: SecretStr | None = Field(
+    delivery_preview_token: RotatedSecret | None = Field(
         None,
-        min_length=16,
         description="settings' credential for what an admin asks in the console: showing what "
-        "would be written, trying again, forgetting. Without it none of that is done.",
+        "would be written, trying again, forgetting. Without it none of that is done. Several, "
+        "comma-separated, while it is rotated.",
     )
-    delivery_operator_token: SecretStr | None = Field(
+    delivery_operator_token: RotatedSecret | None = Field(
         None,
-        min_length=16,
-        description="Credential of those who may replay deliveries; nobody may if unset.",
+        description="Credential of those who may replay deliveries; nobody may if unset. Several, "
+        "comma-separated, while it is rotated.",
     )
     delivery_concurrency: int = Field(
         256, ge=1, le=1_000, description="Attempts at once, per CRM and process."

@@ -165,3 +165,14 @@ async def test_a_ledger_away_and_a_body_without_end_are_told(
     assert (await client.post(PATH, content=b"{")).status_code == 400
     replays.away = True
     assert (await client.post(PATH, json={"everything": True})).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("token", "lets_in"), [(f"new-{TOKEN},{TOKEN}", True), (f"x{TOKEN}", False)]
+)
+async def test_while_a_token_is_rotated_each_of_its_values_lets_in(
+    replays: FakeReplays, token: str, lets_in: bool
+) -> None:
+    async with client_of(replays, token) as client:
+        answer = await client.post(PATH, json={"everything": True, "dry_run": True})
+    assert answer.status_code == (200 if lets_in else 401)

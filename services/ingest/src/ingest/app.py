@@ -5,6 +5,7 @@ import uuid
 
 from common import http, log, tracing
 from common.clock import SystemClock
+from common.config import sent
 from common.health import Health
 from common.peers import HttpPending
 from common.service import Listener, run, serve
@@ -54,7 +55,7 @@ def _delivery(config: IngestConfig, health: Health, calls: http.Calls) -> HttpAc
     url, token = config.ingest_delivery_url, config.delivery_actions_token
     if url is None or token is None:
         return None
-    return HttpActions(calls, health.peer("delivery"), url, token.get_secret_value())
+    return HttpActions(calls, health.peer("delivery"), url, sent(token))
 
 
 def main() -> None:

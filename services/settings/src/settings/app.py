@@ -10,6 +10,7 @@ import asyncpg
 import httpx
 from common import http, log, tracing
 from common.clock import Clock, SystemClock
+from common.config import accepted
 from common.health import Health
 from common.kafka import dead_letter, new_broker
 from common.peers import HttpPending
@@ -156,6 +157,7 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
             config.intercom_client_id,
             config.intercom_client_secrets[0].get_secret_value(),
         ),
+        older_secrets=[one.get_secret_value() for one in config.intercom_client_secrets[1:]],
         app_url=config.intercom_app_url.rstrip("/"),
         api_urls=api_urls,
     )
@@ -226,7 +228,7 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
         leaving,
         forgetting,
         options,
-        config.settings_operator_token.get_secret_value(),
+        accepted(config.settings_operator_token),
     )
     broker = new_broker(config, "settings")
     relay = Relay(
@@ -318,7 +320,7 @@ def _tellers(
     url, secret = config.settings_webhook_url, config.settings_webhook_secret
     if url is not None and secret is not None:
         console_url = config.settings_public_url
-        tellers.append(Webhook(client, clock, url, secret.get_secret_value(), console_url))
+        tellers.append(Webhook(client, clock, url, accepted(secret), console_url))
     if config.settings_smtp_url is not None:
         server = config.settings_smtp_url.get_secret_value()
         tellers.append(

@@ -7,7 +7,7 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Self
 
-from common.config import CommaSeparated, KafkaConfig, SecretList, ServiceConfig
+from common.config import CommaSeparated, KafkaConfig, RotatedSecret, SecretList, ServiceConfig
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from settings.domain.sessions import Lifetimes, cookie_rule
@@ -106,8 +106,10 @@ class SettingsConfig(MigrationConfig, KafkaConfig):
         description="Credentials of the services that may call the internal listener: "
         "`name:token`, comma-separated.",
     )
-    settings_operator_token: SecretStr = Field(
-        ..., min_length=_MIN_SECRET_CHARS, description="Credential of the operator API."
+    settings_operator_token: RotatedSecret = Field(
+        ...,
+        description="Credential of the operator API; several, comma-separated, while it is "
+        "rotated.",
     )
     settings_public_url: PublicUrl = Field(
         "http://127.0.0.1:8083",
@@ -148,10 +150,10 @@ class SettingsConfig(MigrationConfig, KafkaConfig):
         pattern=r"^https?://\S+$",
         description="Where notices to admins are posted to; none if unset.",
     )
-    settings_webhook_secret: SecretStr | None = Field(
+    settings_webhook_secret: RotatedSecret | None = Field(
         None,
-        min_length=_MIN_SECRET_CHARS,
-        description="Signs those posts, as Standard Webhooks has it.",
+        description="Signs those posts, as Standard Webhooks has it; with several, "
+        "comma-separated, each signs.",
     )
     settings_smtp_url: SecretStr | None = Field(
         None,

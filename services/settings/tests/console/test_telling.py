@@ -124,7 +124,7 @@ async def test_an_admin_is_told_once_of_each_matter_and_again_when_it_comes_back
     assert told["text"].startswith("HubSpot no longer accepts our access.")
     headers = posts[-1].headers
     assert headers["webhook-signature"] == signature(
-        SECRET, headers["webhook-id"], int(headers["webhook-timestamp"]), posts[-1].body
+        [SECRET], headers["webhook-id"], int(headers["webhook-timestamp"]), posts[-1].body
     )
     recipient, mail = receivers.mails_of(world.name)[0]
     assert recipient == "sam@example.org"
@@ -157,3 +157,8 @@ async def test_an_admin_is_told_once_of_each_matter_and_again_when_it_comes_back
     # Nobody's address is kept or logged.
     assert "sam@example.org" not in replica.log.read_text()
     assert "sam@example.org" not in str(await database.fetch("SELECT * FROM notices"))
+
+
+def test_while_a_secret_is_rotated_each_of_both_signs() -> None:
+    both = signature(["new", "old"], "n1", 1, b"{}").split(" ")
+    assert both == [signature(["new"], "n1", 1, b"{}"), signature(["old"], "n1", 1, b"{}")]

@@ -39,6 +39,7 @@ def test_lists_keep_their_order_and_names(monkeypatch: pytest.MonkeyPatch) -> No
         {"settings_caller_tokens": "canary-without-name-here"},
         {"settings_caller_tokens": "delivery:canary"},
         {"settings_operator_token": "canary"},
+        {"settings_operator_token": "canary-operator-token,canary"},
         {"intercom_client_secrets": ""},
         {"intercom_api_urls": "us:canary"},
         {"settings_public_url": "canary"},

@@ -1,6 +1,7 @@
 """What only one vendor does, and how each answer is understood."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -161,6 +162,21 @@ async def test_intercoms_code_keeps_its_trailing_equals_sign_and_goes_without_gr
         return httpx.Response(200, json={"token_type": "Bearer", "token": "dG9rOjE="})
 
     assert await intercom(answer).exchange("abc=") == "dG9rOjE="
+
+
+async def test_a_secret_that_intercom_does_not_know_yet_or_any_more_is_passed_over() -> None:
+    tried = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        tried.extend(parse_qs(request.content.decode())["client_secret"])
+        known = tried[-1] == "the-old-one"
+        return httpx.Response(200, json={"token": "tok"}) if known else httpx.Response(401)
+
+    both = replace(intercom(answer), older_secrets=["the-old-one"])
+    assert await both.exchange("abc") == "tok"
+    assert tried == ["our-secret", "the-old-one"]
+    with pytest.raises(GrantRefused):
+        await replace(both, older_secrets=["another"]).exchange("abc")
 
 
 async def test_intercoms_token_is_asked_about_in_its_own_region() -> None:

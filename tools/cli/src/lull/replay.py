@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from common.catalog import APPS
+from common.config import accepted, sent
 from common.outcomes import Outcome
 
 from lull.calling import EXIT_USAGE, call, failure, loaded
@@ -90,13 +91,13 @@ def replay(
     2026-11-22T08:00:00Z --dry-run
     """
     config = loaded(LullConfig)
-    if config.delivery_operator_token is None:
+    if config.delivery_operator_token is None or not accepted(config.delivery_operator_token):
         raise failure(
             "Replaying needs the operator's credential: set LULL_DELIVERY_OPERATOR_TOKEN, the same "
             "here and at delivery.",
             EXIT_USAGE,
         )
-    token = config.delivery_operator_token.get_secret_value()
+    token = sent(config.delivery_operator_token)
     selection = {
         "workspace_id": workspace,
         "conversation_id": conversation,

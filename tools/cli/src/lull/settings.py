@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 from common.catalog import APPS
+from common.config import accepted, sent
 from common.events import ConversationId, TeammateId, WorkspaceId
 from pydantic import TypeAdapter, ValidationError
 
@@ -15,13 +16,13 @@ def ask(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
     """The answer. Raises typer.Exit after one sentence that says what to do."""
     config = loaded(LullConfig)
     secret = config.settings_operator_token
-    if secret is None or not secret.get_secret_value():
+    if secret is None or not accepted(secret):
         raise failure(
             "This needs the operator's credential at settings: set LULL_SETTINGS_OPERATOR_TOKEN, "
             "the same here and there.",
             EXIT_USAGE,
         )
-    headers = {"Authorization": f"Bearer {secret.get_secret_value()}"}
+    headers = {"Authorization": f"Bearer {sent(secret)}"}
     return call("settings", config.settings_url, method, path, json=body, headers=headers)
 
 

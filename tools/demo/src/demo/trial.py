@@ -5,7 +5,7 @@ from typing import Annotated
 
 import httpx
 import typer
-from common.config import KafkaConfig, QuietPeriodConfig, SecretList, ServiceConfig
+from common.config import KafkaConfig, QuietPeriodConfig, SecretList, ServiceConfig, sent
 from pydantic import Field, SecretStr
 
 from demo import show
@@ -34,7 +34,7 @@ class TrialConfig(ServiceConfig, KafkaConfig, QuietPeriodConfig):
             settings=self.trial_settings_url,
             simulators=self.trial_simulators_url,
             kafka=",".join(self.kafka_bootstrap_servers),
-            operator_token=self.settings_operator_token.get_secret_value(),
+            operator_token=sent(self.settings_operator_token),
             action_token=self.ingest_action_tokens[0].get_secret_value().partition(":")[2],
             quiet_period_s=self.quiet_period_s,
         )

@@ -11,7 +11,7 @@ import hmac
 import json
 import smtplib
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from email.message import EmailMessage
@@ -29,7 +29,12 @@ _DEADLINE = timedelta(seconds=10)
 _ANSWER_MAX_BYTES = 64 * 1024
 
 
-def signature(secret: str, notice_id: str, sent_at: int, body: bytes) -> str:
+def signature(secrets: Sequence[str], notice_id: str, sent_at: int, body: bytes) -> str:
+    """One for each secret, space-separated: a receiver may know either while one is rotated."""
+    return " ".join(_signature(secret, notice_id, sent_at, body) for secret in secrets)
+
+
+def _signature(secret: str, notice_id: str, sent_at: int, body: bytes) -> str:
     """`v1,<base64 of HMAC-SHA256 over id.timestamp.body>`."""
     signed = f"{notice_id}.{sent_at}.".encode() + body
     digest = hmac.new(secret.encode(), signed, hashlib.sha256).digest()
@@ -41,7 +46,7 @@ class Webhook:
     client: httpx.AsyncClient
     clock: Clock
     url: str
-    secret: str
+    secrets: Sequence[str]
     console_url: str
 
     name = "webhook"
@@ -68,7 +73,7 @@ class Webhook:
             "Content-Type": "application/json",
             "webhook-id": notice.id,
             "webhook-timestamp": str(sent_at),
-            "webhook-signature": signature(self.secret, notice.id, sent_at, body),
+            "webhook-signature": signature(self.secrets, notice.id, sent_at, body),
         }
         request = self.client.build_request("POST", self.url, content=body, headers=headers)
         try:

@@ -1,5 +1,6 @@
 """The public listener: the operator's API under /v1, and the vendors' callbacks."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from common.events import WorkspaceId
@@ -28,7 +29,7 @@ def public_app(
     leaving: Leaving,
     forgetting: Forgetting,
     options: OptionChanges,
-    operator_token: str,
+    operator_tokens: Sequence[str],
 ) -> ASGIApp:
     app = FastAPI(
         title="Lull settings",
@@ -46,7 +47,7 @@ def public_app(
     def is_open(path: str) -> bool:
         return path == _DESCRIPTION or path.startswith("/oauth/callback/")
 
-    return Gate(app, Callers([(OPERATOR, operator_token)]), is_open)
+    return Gate(app, Callers([(OPERATOR, token) for token in operator_tokens]), is_open)
 
 
 def _for_operators() -> APIRouter:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from common.catalog import APPS, CRMS, apps_of
 from common.clock import SystemClock
+from common.config import sent
 from common.http import new_client
 from delivery.adapters.crm import crm_for
 from delivery.adapters.crm.unconfirmed import Fact, facts_of
@@ -58,7 +59,7 @@ async def _look() -> list[Finding]:
         typer.echo(Finding("connections are not looked at", State.UNKNOWN, mend).line())
         return findings
     async with _settings(config) as settings:
-        headers = {"Authorization": f"Bearer {config.settings_operator_token.get_secret_value()}"}
+        headers = {"Authorization": f"Bearer {sent(config.settings_operator_token)}"}
         async with new_client(config.settings_public_url, headers=headers) as operator:
             async for finding in connections(operator, settings):
                 findings.append(finding)

@@ -4,6 +4,7 @@ Source: Intercom's API description 2.14 and its page on setting up OAuth (read 2
 exchange takes no grant_type; a code may end in `=`, which belongs to it. Scopes are set on the app.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import quote, urlencode
@@ -19,6 +20,7 @@ _VERSION = "2.14"
 class Intercom(Vendor):
     app_url: str
     api_urls: dict[str, str]  # by region; the first takes part in every exchange and routes `/me`
+    older_secrets: Sequence[str] = ()  # while it is rotated; Intercom knows one of them all
 
     name: ClassVar[str] = "intercom"
 
@@ -27,11 +29,15 @@ class Intercom(Vendor):
         return f"{self.app_url}/oauth?{urlencode(query)}"
 
     async def exchange(self, code: str) -> str:
-        form = {
-            "code": code,
-            "client_id": self.client.id,
-            "client_secret": self.client.secret,
-        }
+        for secret in (self.client.secret, *self.older_secrets):
+            try:
+                return await self._exchange(code, secret)
+            except GrantRefused:  # a secret that Intercom does not know leaves the code unused
+                pass
+        raise GrantRefused
+
+    async def _exchange(self, code: str, secret: str) -> str:
+        form = {"code": code, "client_id": self.client.id, "client_secret": secret}
         try:
             answer = await self._form(f"{self._first}/auth/eagle/token", form)
         except VendorMisconfigured as error:
