@@ -20,6 +20,7 @@ from demo.product import SERVICES, Product
 from demo.talk import Talk
 from devstack.ports import free_port
 from devstack.supervise import Program, Server
+from devstack.waiting import wait_until
 from simulators.client import SimulatorControl
 
 RULES = Path(__file__).resolve().parents[2] / "deploy/observability/rules.yml"
@@ -35,6 +36,7 @@ ACCOUNTS = (
     {"hubspot": "42004"},
 )
 TALK_EVERY_S = 0.5
+LOOK_EVERY_S = 0.1
 
 
 def rules() -> list[dict[str, Any]]:
@@ -52,13 +54,6 @@ def shortened(rule: dict[str, Any]) -> dict[str, Any]:
 
     expr = re.sub(r"(?:(?<=\[)|(?<=offset ))(\d+)([smhd])\b", shorter, rule["expr"])
     return {**rule, "expr": expr, "for": re.sub(r"(\d+)([smhd])", shorter, rule.get("for", "0s"))}
-
-
-def until(what: Callable[[], object], said: Callable[[], object], within_s: float) -> None:
-    deadline = time.monotonic() + within_s
-    while not what():
-        assert time.monotonic() < deadline, said()
-        time.sleep(0.1)
 
 
 class Prometheus:
@@ -150,7 +145,7 @@ class Watched:
         self.until(lambda: not self._now().keys() & {*alerts}, within_s)
 
     def until(self, what: Callable[[], object], within_s: float = WITHIN_S) -> None:
-        until(what, self._now, within_s)
+        wait_until(what, within_s, lambda: str(self._now()), LOOK_EVERY_S)
 
     def _now(self) -> dict[str, str]:
         return self.prometheus.alerts()

@@ -125,7 +125,7 @@ async def test_a_request_leaves_nothing_of_its_callers_words(product: Any, colle
             and {"http.request.method": "POST", **refused} in unsigned
         )
 
-    await asyncio.to_thread(until, all_there)
+    await asyncio.to_thread(wait_until, all_there, WITHIN_S)
     assert not any(b"quokka" in body.lower() for body in collector.bodies)
 
 
