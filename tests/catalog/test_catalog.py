@@ -16,6 +16,7 @@ from settings.adapters.vendors.base import Client
 from simulators.crms import CRMS as SIMULATED
 from simulators.crms import variables
 
+ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 26, 9, 0, tzinfo=UTC)
 
 
@@ -67,6 +68,14 @@ def test_the_console_and_the_inbox_lead_to_the_same_page_of_a_person_and_of_a_no
         assert (note is None) is (link is None)
         links.append(link)
     assert links[0] is not None
+
+
+@pytest.mark.parametrize("crm", CRMS)
+def test_a_page_says_how_each_crm_is_set_up(crm: str) -> None:
+    page = ROOT / "docs" / "setup" / f"{crm.replace('_', '-')}.md"
+    said = page.read_text(encoding="utf-8")
+    assert f"/oauth/callback/{crm}" in said
+    assert "lull doctor --live" in said
 
 
 def test_no_file_of_an_adapter_is_longer_than_two_hundred_lines() -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
+from delivery.adapters.calls import Deadline
 from delivery.adapters.crm.dynamics365.dataverse import quoted
 from delivery.adapters.crm.dynamics365.notes import note_ids
-from delivery.domain.action import Action, NewDeal, NewNote, NewTask
+from delivery.domain.action import Action, NewDeal, NewLead, NewNote, NewTask, Who
 from delivery.domain.block import carries
 from delivery.domain.conversation import Contact
 from delivery.domain.note import ActionMarker, Marker
@@ -301,3 +302,37 @@ async def test_an_action_that_is_sent_twice_makes_one_record(dynamics: Any) -> N
     account = dynamics.control.account("dynamics365", dynamics.account)
     counts = {name: n for name, n in account["calls"].items() if name.endswith("create")}
     assert counts == {"deal.create": 1, "activity.create": 1, "note.create": 1}
+
+
+async def test_what_is_read_is_never_out_of_a_cache(dynamics: Any, make_note: Any) -> None:
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        row = {"contactid": note_ids(dynamics.access, MARKER)[0], "value": []}
+        return httpx.Response(200, json=row)
+
+    asked = told(dynamics, answer)
+    await asked.find("ada@example.com")
+    ada = note_ids(dynamics.access, MARKER)[0]
+    await asked.crm.person(asked.access, ada, asked.deadline)
+    assert [request.headers["If-None-Match"] for request in sent] == ["null", "null"]
+
+
+async def test_a_change_that_meets_somebody_elses_is_tried_again(
+    dynamics: Any, make_note: Any
+) -> None:
+    refused = {"error": {"code": "0x80060882", "message": "The version doesn't match."}}
+    met = told(dynamics, lambda _: httpx.Response(412, json=refused))
+    note_id = note_ids(dynamics.access, MARKER)[0]
+    with pytest.raises(RetryLater) as failed:
+        await met.crm.update_note(met.access, note_id, "<p>b</p>", make_note(), met.deadline)
+    assert failed.value.reason == "http_412"
+
+
+async def test_a_leads_topic_is_one_line(dynamics: Any) -> None:
+    marker = ActionMarker("wk1", "12", action_id="1")
+    action = Action(marker, NewLead(Who("Ada Example", "ada@example.com"), "Hello\n there"), AT)
+    until = Deadline(dynamics.deadline)
+    _, lead = await dynamics.crm.new_record(dynamics.access, action, None, until)
+    assert lead["subject"] == "Hello there"

@@ -53,6 +53,7 @@ class HttpCrm(ABC):
     person_query: ClassVar[Mapping[str, str]] = {}  # what reading one asks for
     note_query: ClassVar[Mapping[str, str]] = {}
     headers: ClassVar[Mapping[str, str]] = {}  # what each request carries besides the token
+    read_headers: ClassVar[Mapping[str, str]] = {}  # and each GET
 
     def __init__(self, client: httpx.AsyncClient | None = None) -> None:
         self._calls: Calls = Through(client) if client else Caller()
@@ -213,6 +214,7 @@ class HttpCrm(ABC):
                     "Authorization": f"Bearer {access.access_token}",
                     "Accept": "application/json",
                     **self.headers,
+                    **(self.read_headers if method == "GET" else {}),
                     **(headers or {}),
                 },
                 query=query,

@@ -45,6 +45,7 @@ class Dataverse(ActingCrm):
     )
     rate_limit_wait = RATE_LIMIT_WAIT
     headers: ClassVar[Mapping[str, str]] = {"OData-Version": "4.0", "OData-MaxVersion": "4.0"}
+    read_headers: ClassVar[Mapping[str, str]] = {"If-None-Match": "null"}  # nothing out of a cache
 
     def _failure(self, access: CrmAccess, response: httpx.Response, *, write: bool) -> Exception:
         said = error_body(response).get("error")

@@ -125,17 +125,13 @@ class DataverseNotes(Dataverse):
     ) -> None:
         method, change = self.changed_note(note_id, body, note)
         path, until = self.note_path(note_id), Deadline(deadline)
-        made = await self._send(
-            access,
-            method,
-            path,
-            until,
-            Call.UPDATE_NOTE,
-            change,
-            {"$select": NOTE_KEY},
-            write=True,
-            headers=CHANGE_ONLY | ANSWER_ROW,
-        )
+        query, headers, call = {"$select": NOTE_KEY}, CHANGE_ONLY | ANSWER_ROW, Call.UPDATE_NOTE
+        try:
+            made = await self._send(
+                access, method, path, until, call, change, query, write=True, headers=headers
+            )
+        except ExistsAlready:  # 412, of a change: somebody else's came in between
+            raise RetryLater("http_412") from None
         with shape(write=True):
             self.id_in(made)
 

@@ -92,7 +92,11 @@ class DynamicsRecords(DataverseNotes):
         owner = owned_by(action.owner_id)
         match action.what:
             case NewPerson(who) | NewLead(who, _):
-                topic = {"subject": action.what.title} if isinstance(action.what, NewLead) else {}
+                topic = (
+                    {"subject": title_of(action.what.title)}
+                    if isinstance(action.what, NewLead)
+                    else {}
+                )
                 named = {
                     "firstname": who.first_name[:NAME_MAX_CHARS],
                     "lastname": who.last_name[:NAME_MAX_CHARS],
