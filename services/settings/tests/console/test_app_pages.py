@@ -22,7 +22,7 @@ async def test_the_installer_is_the_first_app_user_and_the_switch_is_off(
     assert (found["transcript_sync"], found["active_app_users"]) == (False, [world.admin])
     page = (await admin.get(f"/w/{world.workspace}/apps/hubspot")).text
     assert "<b>1 of 2</b> teammates are app users; conversations of the others" in page
-    assert "by Sam Agent" in page
+    assert "by <bdi>Sam Agent" in page
 
 
 async def test_app_users_are_ticked_paused_and_unticked(site: Any, admin: Any, world: Any) -> None:

@@ -214,3 +214,45 @@ async def test_axe_finds_nothing_serious_on_any_page_light_or_dark_wide_or_narro
             assert await admin_tab.evaluate(overflow) <= 0, f"{name} is wider than a phone"
         await admin_tab.set_viewport_size({"width": 1200, "height": 860})
     assert found == []
+
+
+LONG = "Vereinigte-Donaudampfschifffahrtsgesellschaften-und-Söhne" * 3
+ARABIC = "سامية عبد الرحمن (الدعم)"
+
+
+async def test_long_and_right_to_left_names_stay_in_their_place(
+    site: Any,
+    tab: Page,
+    new_world: Callable[[], Any],
+    new_visitor: Callable[[], Any],
+    simulators: Any,
+    shot: Callable[..., Any],
+) -> None:
+    world = new_world()
+    simulators.control.create_workspace(
+        world.workspace,
+        name=LONG,
+        region="EU",
+        timezone="America/Argentina/ComodRivadavia",
+        admins=[
+            {"id": world.admin, "name": ARABIC, "email": "sam@example.org"},
+            {"id": world.other, "name": LONG, "email": "kim@example.org"},
+        ],
+    )
+    admin = new_visitor()
+    await admin.sign_in(world.workspace, world.admin, "install")
+    await admin.connect(world.workspace, "hubspot", world.hubspot)
+    cookie = {"name": "lull", "value": admin.client.cookies["lull"], "url": site.public}
+    await tab.context.add_cookies([cookie])
+    await tab.set_viewport_size({"width": 375, "height": 860})
+    for name, path in PAGES.items():
+        await tab.goto(site.public + path.format(workspace=world.workspace))
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert await tab.evaluate(overflow) <= 0, f"{name} is wider than a phone"
+        await shot(tab, f"long-{name}")
+    # A name's direction is its own, and turns nothing round it.
+    await tab.goto(f"{site.public}/w/{world.workspace}/apps/hubspot")
+    isolated = await tab.locator("bdi", has_text=ARABIC).first.evaluate(
+        "e => [getComputedStyle(e).direction, getComputedStyle(e.parentElement).direction]"
+    )
+    assert isolated == ["rtl", "ltr"]

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.integration
 FIRST, SECOND = "215470000000001", "215470000000002"
 
 
-LINK = re.compile(r'<a href="([^"]+)" rel="noreferrer" aria-label="The \w+ in [^"]+">(\w+)</a>')
+LINK = re.compile(
+    r'<a class="below" href="([^"]+)" rel="noreferrer" aria-label="The \w+ in [^"]+">(\w+)</a>'
+)
 
 
 def rows(page: str) -> list[str]:

@@ -139,7 +139,7 @@ async def test_another_teammates_consent_does_not_take_the_place_of_the_admins(
     visitor = new_visitor()
     assert (await visitor.sign_in(world.workspace, world.other, "install")).status_code == 303
     assert await database.fetchval(tokens, world.workspace) == before
-    assert "<b>Sam Agent</b> is the admin here" in (await visitor.get("/")).text
+    assert "<b><bdi>Sam Agent</bdi></b> is the admin here" in (await visitor.get("/")).text
     await admin.sign_in(world.workspace, world.admin, "install")
     assert await database.fetchval(tokens, world.workspace) != before
 
