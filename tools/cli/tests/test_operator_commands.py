@@ -46,7 +46,8 @@ def asked(lull_here: Run, services: Any) -> Run:
 
 def test_installations_are_listed_with_what_asks_for_a_hand(asked: Run, services: Any) -> None:
     lost = WORKSPACE | {"workspace_id": "wk2", "connection": "reconnect_needed"}
-    services.answer("/v1/workspaces", {"workspaces": [WORKSPACE, lost]})
+    pages = {"workspaces": [WORKSPACE], "next_after": "wk1"}, {"workspaces": [lost]}
+    services.answer("/v1/workspaces", *pages)
     cut = APP | {
         "app": "pipedrive",
         "connection": "reconnect_needed",

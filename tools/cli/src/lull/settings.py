@@ -1,6 +1,7 @@
 """What settings' operator API is asked, with the operator's credential."""
 
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import typer
 from common.catalog import APPS
@@ -27,7 +28,12 @@ def ask(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
 
 
 def workspaces() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = ask("GET", "/v1/workspaces")["workspaces"]
+    found: list[dict[str, Any]] = []
+    after: str | None = ""
+    while after is not None:
+        page = ask("GET", f"/v1/workspaces?{urlencode({'after': after, 'limit': 500})}")
+        found += page["workspaces"]
+        after = page.get("next_after")
     return found
 
 

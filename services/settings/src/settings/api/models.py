@@ -251,6 +251,7 @@ class WorkspaceView(BaseModel):
 
 class WorkspaceList(BaseModel):
     workspaces: list[WorkspaceView]
+    next_after: str | None = Field(description="`after` of the next page; null: this was the last")
 
 
 class Forgotten(BaseModel):

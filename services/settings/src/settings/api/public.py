@@ -20,6 +20,8 @@ from settings.handlers.options import OptionChanges
 _DESCRIPTION = "/v1/openapi.json"
 _App = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,40}$", examples=["hubspot"])]
 _Crm = Annotated[str, Path(pattern=r"^[a-z0-9_]{1,40}$", examples=["hubspot"])]
+_After = Annotated[str, Query(max_length=64, description="The `next_after` of the page before.")]
+_Limit = Annotated[int, Query(ge=1, le=500)]
 _Opaque = Annotated[str, Query(max_length=4_096)]
 
 
@@ -97,9 +99,14 @@ def _operator(
         return models.AuthorizeUrl(url=await connections.authorize_workspace())
 
     @router.get("/workspaces")
-    async def workspaces() -> models.WorkspaceList:
-        found = await installations.workspaces()
-        return models.WorkspaceList(workspaces=list(map(models.WorkspaceView.of, found)))
+    async def workspaces(after: _After = "", limit: _Limit = 100) -> models.WorkspaceList:
+        """By id, a page at a time."""
+        found = await installations.workspaces(after, limit + 1)
+        page = found[:limit]
+        return models.WorkspaceList(
+            workspaces=list(map(models.WorkspaceView.of, page)),
+            next_after=page[-1].id if len(found) > limit else None,
+        )
 
     @router.get("/workspaces/{workspace_id}/apps")
     async def apps(workspace_id: WorkspaceId) -> models.AppList:

@@ -45,8 +45,9 @@ class Installations:
             reason_against(query, found.get((query.workspace_id, query.app))) for query in queries
         ]
 
-    async def workspaces(self) -> list[Workspace]:
-        return await self.store.workspaces()
+    async def workspaces(self, after: str = "", limit: int | None = None) -> list[Workspace]:
+        """By id, from behind this one on; None: all."""
+        return await self.store.workspaces(after, limit)
 
     async def apps(self, workspace_id: str) -> list[InstalledApp]:
         return await self.store.apps(workspace_id)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 from common.config import ServiceConfig
@@ -31,7 +32,7 @@ async def connections(
 
     """
     try:
-        listed = (await _get(operator, "/v1/workspaces"))["workspaces"]
+        listed = await _workspaces(operator)
     except (httpx.HTTPError, KeyError, ValueError) as error:
         mend = "is settings running, and LULL_SETTINGS_OPERATOR_TOKEN right?"
         yield Finding(f"settings cannot be asked ({type(error).__name__})", State.UNKNOWN, mend)
@@ -64,6 +65,16 @@ async def _connection(settings: SettingsPort, workspace: str, app: dict[str, Any
         return Finding(f"{what} is connected, but", State.MEND, app["warning"])
     sync = "on" if app["transcript_sync"] else "off"
     return Finding(f"{what} is connected, Transcript Sync {sync}", State.GOOD)
+
+
+async def _workspaces(operator: httpx.AsyncClient) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = []
+    after: str | None = ""
+    while after is not None:
+        page = await _get(operator, f"/v1/workspaces?{urlencode({'after': after, 'limit': 500})}")
+        listed += page["workspaces"]
+        after = page.get("next_after")
+    return listed
 
 
 async def _get(client: httpx.AsyncClient, path: str) -> dict[str, Any]:

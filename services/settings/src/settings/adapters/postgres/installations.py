@@ -112,9 +112,14 @@ class PostgresInstallations:
         found = {(row["workspace_id"], row["app"]): Installation(**dict(row)) for row in rows}
         return [found] * len(asked)
 
-    async def workspaces(self) -> list[Workspace]:
+    async def workspaces(self, after: str = "", limit: int | None = None) -> list[Workspace]:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(f"{_WORKSPACES} ORDER BY w.workspace_id")
+            rows = await connection.fetch(
+                f'{_WORKSPACES} WHERE w.workspace_id COLLATE "C" > $1'
+                ' ORDER BY w.workspace_id COLLATE "C" LIMIT $2',
+                after,
+                limit,
+            )
         return [_workspace(row) for row in rows]
 
     async def workspace(self, workspace_id: str) -> Workspace:
