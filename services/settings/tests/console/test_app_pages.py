@@ -261,7 +261,7 @@ async def test_a_workspace_is_forgotten_whole_and_no_other_is_touched(
     assert (await plain.get(f"/w/{world.workspace}/history")).status_code in (401, 404)
     # Whoever comes next installs it as for the first time.
     came = await plain.sign_in(world.workspace, world.other)
-    assert f"Lull is not in {world.name} yet" in came.text
+    assert f"Lull is not in <bdi>{world.name}</bdi> yet" in came.text
     path = f"/v1/workspaces/{other.workspace}"
     gone = (await site.operator("DELETE", path)).json()["deleted"]
     tables = ("workspaces", "history", "connections", "app_users", "ledger")
