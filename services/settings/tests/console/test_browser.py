@@ -223,14 +223,14 @@ ARABIC = "سامية عبد الرحمن (الدعم)"
 async def test_long_and_right_to_left_names_stay_in_their_place(
     site: Any,
     tab: Page,
-    new_world: Callable[[], Any],
+    world: Any,
     new_visitor: Callable[[], Any],
     simulators: Any,
     shot: Callable[..., Any],
 ) -> None:
-    world = new_world()
+    workspace = f"{world.workspace}long"
     simulators.control.create_workspace(
-        world.workspace,
+        workspace,
         name=LONG,
         region="EU",
         timezone="America/Argentina/ComodRivadavia",
@@ -240,18 +240,18 @@ async def test_long_and_right_to_left_names_stay_in_their_place(
         ],
     )
     admin = new_visitor()
-    await admin.sign_in(world.workspace, world.admin, "install")
-    await admin.connect(world.workspace, "hubspot", world.hubspot)
+    await admin.sign_in(workspace, world.admin, "install")
+    await admin.connect(workspace, "hubspot", world.hubspot)
     cookie = {"name": "lull", "value": admin.client.cookies["lull"], "url": site.public}
     await tab.context.add_cookies([cookie])
     await tab.set_viewport_size({"width": 375, "height": 860})
     for name, path in PAGES.items():
-        await tab.goto(site.public + path.format(workspace=world.workspace))
+        await tab.goto(site.public + path.format(workspace=workspace))
         overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert await tab.evaluate(overflow) <= 0, f"{name} is wider than a phone"
         await shot(tab, f"long-{name}")
     # A name's direction is its own, and turns nothing round it.
-    await tab.goto(f"{site.public}/w/{world.workspace}/apps/hubspot")
+    await tab.goto(f"{site.public}/w/{workspace}/apps/hubspot")
     isolated = await tab.locator("bdi", has_text=ARABIC).first.evaluate(
         "e => [getComputedStyle(e).direction, getComputedStyle(e.parentElement).direction]"
     )

@@ -125,7 +125,10 @@ async def test_a_sign_in_installs_nothing_and_keeps_no_token(
     new_visitor: Callable[[], Any], world: Any, database: Any
 ) -> None:
     came = await new_visitor().sign_in(world.workspace, world.admin)
-    assert (came.status_code, f"Lull is not in <bdi>{world.name}</bdi> yet" in came.text) == (200, True)
+    assert (came.status_code, f"Lull is not in <bdi>{world.name}</bdi> yet" in came.text) == (
+        200,
+        True,
+    )
     assert not await database.fetchval(
         "SELECT 1 FROM workspaces WHERE workspace_id = $1", world.workspace
     )
