@@ -18,7 +18,6 @@ WHO_AM_I = {
 }
 
 
-@pytest.mark.parametrize("region", ["US", "EU", "AU"])
 async def every_workspace(replica: Any) -> list[dict[str, Any]]:
     """Of the operator's list, page by page; each once and in order."""
     listed: list[dict[str, Any]] = []
@@ -34,6 +33,7 @@ async def every_workspace(replica: Any) -> list[dict[str, Any]]:
     return listed
 
 
+@pytest.mark.parametrize("region", ["US", "EU", "AU"])
 async def test_installing_a_workspace_learns_region_time_zone_and_admin_from_intercom(
     replicas: list[Any], simulators: Any, region: str
 ) -> None:
