@@ -242,8 +242,8 @@ async def test_long_and_right_to_left_names_stay_in_their_place(
     admin = new_visitor()
     await admin.sign_in(workspace, world.admin, "install")
     await admin.connect(workspace, "hubspot", world.hubspot)
-    cookie = {"name": "lull", "value": admin.client.cookies["lull"], "url": site.public}
-    await tab.context.add_cookies([cookie])
+    session = admin.client.cookies["lull"]
+    await tab.context.add_cookies([{"name": "lull", "value": session, "url": site.public}])
     await tab.set_viewport_size({"width": 375, "height": 860})
     for name, path in PAGES.items():
         await tab.goto(site.public + path.format(workspace=workspace))
