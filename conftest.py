@@ -3,6 +3,11 @@
 import os
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("lull", deadline=None)
+settings.load_profile("lull")
 
 pytest_plugins = ["devstack.pytest_plugin", "devstack.browser_plugin"]
 

@@ -44,6 +44,23 @@ def test_a_note_is_created_listed_changed_and_deleted(
     assert (kept["body_sent"], kept["revision"], kept["deleted_by"]) == ("<p>two</p>", 2, "api")
 
 
+def test_what_is_one_deleted_persons_alone_goes_with_them(
+    pipedrive: httpx.Client, control: SimulatorControl
+) -> None:
+    note = pipedrive.post(NOTES, json={"content": "hers", "person_id": 17}).json()["data"]
+    control.add_person("pipedrive", "acme", id="18", name="Bob")
+    both = [{"person_id": 17, "primary": True}, {"person_id": 18}]
+    hers, shared = (
+        pipedrive.post(ACTIVITIES, json={**ACTIVITY, "participants": who}).json()["data"]["id"]
+        for who in (both[:1], both)
+    )
+    control.delete_person("pipedrive", "acme", "17")
+    assert control.notes("pipedrive", "acme") == []
+    assert [a["id"] for a in control.activities("pipedrive", "acme")] == [str(shared)]
+    assert pipedrive.get(f"{NOTES}/{note['id']}").json()["data"]["active_flag"] is False
+    assert pipedrive.get(f"{ACTIVITIES}/{hers}").status_code == 404
+
+
 def test_lists_of_notes_are_paged_by_offset(pipedrive: httpx.Client) -> None:
     ids = [
         pipedrive.post(NOTES, json={"content": str(n), "person_id": 17}).json()["data"]["id"]

@@ -168,7 +168,7 @@ class Attempts:
         await begin(self.needs, working)
         if not working.left:
             raise NobodyLeft
-        if working.only_removal and not _knows_a_note(working.row):
+        if working.only_removal and not working.known.may_stand:
             raise Ended(Outcome.UP_TO_DATE)
         intercom, conversation = await self._conversation(working)
         set_aside_unshown(working, conversation, self.needs.limits.look_again_after)
@@ -252,10 +252,6 @@ class Attempts:
             else:
                 self.needs.heard(key.crm, None)
                 return verdict
-
-
-def _knows_a_note(row: Row) -> bool:
-    return row.known.note is not None or row.known.unknown_note is not None
 
 
 def _ids(row: Row) -> dict[str, object]:

@@ -27,6 +27,7 @@ from delivery.ports import (
 from delivery.reaching import reach
 from delivery.records import records
 from delivery.rewriting import write_once_more
+from delivery.whereabouts import KINDS, whereabouts
 from delivery.working import Ended, Needs, Working
 
 _log = log.get(__name__)
@@ -35,7 +36,6 @@ _log = log.get(__name__)
 _LOOK_BACK = timedelta(days=4)
 # While the app is not installed, or its connection leads to another CRM account.
 _NOT_CONNECTED_PAUSE = timedelta(hours=1)
-_KINDS: tuple[Kind, ...] = ("note", "activity")
 
 
 async def heal(needs: Needs, working: Working) -> None:
@@ -85,31 +85,19 @@ async def _look_over(needs: Needs, working: Working, app: str, access: CrmAccess
     if access.account_id != working.row.key.crm_account:
         return None
     known = working.known
-    persons = await _persons(needs, working, access, known)
-    for kind in _KINDS if needs.crm.has_activity else _KINDS[:1]:
+    persons = await whereabouts(
+        needs,
+        access,
+        known,
+        persons_to_look_at(known),
+        partial(_candidates, needs, working, access),
+    )
+    for kind in KINDS if needs.crm.has_activity else KINDS[:1]:
         for period in periods_to_look_at(known, kind):
             known = await _heal(needs, working, access, known, kind, persons, period)
     if known.heal_text:
         await write_once_more(needs, working, app)
     return known
-
-
-async def _persons(needs: Needs, working: Working, access: CrmAccess, known: Known) -> list[str]:
-    """Where they are by now; the note and the activity say so too, if a merge left no trace."""
-    deadline, persons, gone = needs.limits.call_deadline, list[str](), False
-    for person_id in persons_to_look_at(known):
-        state = await needs.crm.person(access, person_id, deadline)
-        persons += [state.id] if state else []
-        gone = gone or state is None
-    for kind in _KINDS:
-        recorded = known.record(kind)
-        if recorded is not None:
-            stored = await records(kind, needs.crm, access, deadline).read(recorded.id)
-            persons += [stored.person_id] if stored and stored.person_id else []
-    if gone:
-        # Merged without a trace, perhaps: into somebody whom the contact's addresses find.
-        persons += await _candidates(needs, working, access)
-    return list(dict.fromkeys(persons))
 
 
 async def _candidates(needs: Needs, working: Working, access: CrmAccess) -> Sequence[str]:

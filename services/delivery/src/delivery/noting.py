@@ -104,16 +104,12 @@ class Noting:
         return Verdict(outcome, through=newest)
 
     async def _is_gone(self) -> Verdict | None:
-        needs, working = self.sending.needs, self.sending.working
-        person_id, deadline = working.known.person_id, needs.limits.call_deadline
-        person = (
-            await needs.crm.person(self.sending.access, person_id, deadline) if person_id else None
-        )
-        if person is not None and person.id == person_id:
-            # The person is still there, so it was the note that somebody deleted.
+        working, recorded = self.sending.working, self.sending.working.known.person_id
+        present = await self.sending.present(recorded)
+        if write.was_deleted_by_people(recorded, present):
             newest = self.conversation.newest_update
             working.known = write.lose(working.known, Lost.DELETED, newest)
             return Verdict(Outcome.LEFT_DELETED)
-        working.known = replace(working.known, note=None, person_id=person.id if person else None)
+        working.known = replace(working.known, note=None, person_id=present)
         self.persons.forget()
         return None

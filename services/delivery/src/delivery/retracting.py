@@ -1,58 +1,80 @@
-"""What was removed in Intercom is taken out of the notes of earlier periods too (policy `new`).
+"""What was removed in Intercom is taken out of every note that is still ours, not the latest alone.
 
-The ledger knows the latest by its id; the others are found by their markers, at the recorded
-person. Each shows the conversation as far as its own period went.
+The ledger knows the latest by its id, if people left it to us. The others (policy `new`, or another
+policy in former times) are found by their markers, at everybody we wrote for. Each shows the
+conversation as far as its own period went.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from itertools import pairwise
 
 from delivery.domain.conversation import Conversation
+from delivery.domain.heal import persons_to_look_at
 from delivery.domain.note import Marker
 from delivery.domain.period import starts_of
 from delivery.domain.probe import HEALED_PERIODS_MAX, is_by_us
 from delivery.domain.row import Kind
+from delivery.persons import Persons
 from delivery.ports import Gone
 from delivery.probing import CLOCK_SLACK
 from delivery.rendering import Rendering
 from delivery.sending import Sending
+from delivery.whereabouts import whereabouts
+from delivery.working import Ended
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Retracting:
     conversation: Conversation
     quiet_period: timedelta
     rendering: Rendering
+    persons: Persons
     sending: Sending
+    _at: list[str] | None = field(default=None)  # persons, once per attempt
 
     async def run(self, kind: Kind) -> bool:
         """Bring them up to date; whether that changed any."""
-        working, needs = self.sending.working, self.sending.needs
-        recorded, person_id = working.known.record(kind), working.known.person_id
-        if person_id is None or recorded is None or recorded.period is None:
-            return False  # under policy `update` there are no others
-        deadline = needs.limits.call_deadline
-        person = await needs.crm.person(self.sending.access, person_id, deadline)
-        if person is None:  # and whatever was written for them
-            return False
-        changed = False
-        for period, talk in self._earlier():
-            if period != recorded.period:
-                changed |= await self._take_out(kind, person.id, period, talk)
+        working, changed = self.sending.working, False
+        recorded = working.known.record(kind)
+        if recorded is not None and recorded.period is None and not working.removes:
+            return False  # the one note is written once more; others were not meant
+        for period, talk in self._shown():
+            if recorded is None or period != recorded.period:
+                for person_id in await self._persons():
+                    changed |= await self._take_out(kind, person_id, period, talk)
         return changed
 
-    def _earlier(self) -> Iterator[tuple[int, Conversation]]:
-        """Those before the last, and the conversation as it stood when the next one began."""
+    def _shown(self) -> Iterator[tuple[int | None, Conversation]]:
+        """What there may be notes of: the whole (policy `update`), and each period to its end."""
         talk = self.conversation
+        yield None, talk
         starts = starts_of(talk, self.quiet_period)[-HEALED_PERIODS_MAX:]
-        for start, following in pairwise(starts):
-            end = following.updated_at, following.part_id
-            until = tuple(m for m in talk.messages if (m.sent_at, m.part_id) < end)
+        for start, following in zip(starts, [*starts[1:], None], strict=True):
+            until = talk.messages
+            if following is not None:
+                end = following.updated_at, following.part_id
+                until = tuple(m for m in talk.messages if (m.sent_at, m.part_id) < end)
             yield start.part_id, replace(talk, messages=until)
 
-    async def _take_out(self, kind: Kind, person_id: str, period: int, talk: Conversation) -> bool:
+    async def _persons(self) -> list[str]:
+        if self._at is None:
+            known = self.sending.working.known
+            persons = dict.fromkeys((*persons_to_look_at(known), *known.persons))
+            self._at = await whereabouts(
+                self.sending.needs, self.sending.access, known, list(persons), self._candidates
+            )
+        return self._at
+
+    async def _candidates(self) -> Sequence[str]:
+        try:
+            return await self.persons.candidates()
+        except Ended:  # no contact, or none any more
+            return []
+
+    async def _take_out(
+        self, kind: Kind, person_id: str, period: int | None, talk: Conversation
+    ) -> bool:
         sending, changed = self.sending, False
         marker = Marker(talk.workspace_id, talk.id, period)
         since = talk.messages[0].sent_at - CLOCK_SLACK

@@ -42,6 +42,14 @@ class Sending:
     def records(self, kind: Kind) -> Records:
         return records(kind, self.needs.crm, self.access, self.needs.limits.call_deadline)
 
+    async def present(self, person_id: str | None) -> str | None:
+        """The id of that person by now; None: gone, or merged without a trace."""
+        if person_id is None:
+            return None
+        crm, deadline = self.needs.crm, self.needs.limits.call_deadline
+        state = await crm.person(self.access, person_id, deadline)
+        return None if state is None else state.id
+
     async def create(
         self, kind: Kind, person_id: str, note: Note, period: int | None, newest: Update | None
     ) -> None:
@@ -50,7 +58,7 @@ class Sending:
         # First, as it may take a while: nothing may hold the request back once it is announced.
         await self.needs.reserve(self.access, _CREATES[kind])
         unknown = UnknownWrite(person_id, period, working.now(), newest)
-        known = working.known.created_as(self.access.user_id)
+        known = working.known.created_as(self.access.user_id, person_id)
         await self.save(known.with_unknown(kind, unknown))
         try:
             await self._clear_to_send()
@@ -61,7 +69,8 @@ class Sending:
             await self.save(working.known.with_unknown(kind, None))
             raise
         working.created.append(Created(kind, record_id, unknown.started_at))
-        known = working.known.with_record(kind, Written(record_id, period, newest))
+        written = Written(record_id, period, newest)
+        known = working.known.with_record(kind, written, person_id)
         working.known = replace(known.with_unknown(kind, None), person_id=person_id)
 
     async def update(self, kind: Kind, record_id: str, body: str, note: Note) -> None:

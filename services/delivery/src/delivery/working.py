@@ -169,6 +169,11 @@ class Working:
         return any(request.trigger is Trigger.REMOVED for request in self.left)
 
     @property
+    def removes(self) -> bool:
+        """Whether somebody removed something, and it is not only our own text to be made good."""
+        return any(r.trigger is Trigger.REMOVED and not r.is_our_own for r in self.left)
+
+    @property
     def only_removal(self) -> bool:
         return all(request.trigger is Trigger.REMOVED for request in self.left)
 

@@ -40,11 +40,13 @@ class Writing:
         probing = Probing(sending, self.persons, talk)
         noting = Noting(talk, period, rendering, self.persons, sending, probing)
         verdict = await noting.run()
-        retracting = Retracting(talk, self.needs.limits.quiet_period, rendering, sending)
+        retracting = Retracting(
+            talk, self.needs.limits.quiet_period, rendering, self.persons, sending
+        )
         if working.rewrites and await retracting.run("note"):
             verdict = _changed(verdict)
-        if not activity or working.known.note is None:
-            return verdict
+        if not activity or (working.known.note is None and not working.rewrites):
+            return self._told(verdict)
         accompanying = Accompanying(
             talk, self._activity_period, rendering, self.persons, sending, probing
         )
@@ -56,7 +58,13 @@ class Writing:
             verdict = _changed(verdict)
         if working.known.activity is None:
             # A removal makes none; whoever asks for that reply next still has to.
-            return replace(verdict, through=None)
+            verdict = replace(verdict, through=None)
+        return self._told(verdict)
+
+    def _told(self, verdict: Verdict) -> Verdict:
+        """What a removal changed counts, whatever became of the latest note meanwhile."""
+        if self.working.only_removal and self.working.rewrote:
+            return replace(verdict, outcome=Outcome.UPDATED)
         return verdict
 
     async def _again(self, noting: Noting, accompanying: Accompanying, before: Verdict) -> Verdict:

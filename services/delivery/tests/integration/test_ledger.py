@@ -167,6 +167,7 @@ async def test_all_that_is_known_survives_the_way_through_the_database(pool: asy
         person_id="501",
         note=Written("77", 3, Update(AT, 1)),
         activity=Written("8", None, None),
+        activity_person_id="500",
         unknown_note=UnknownWrite("501", 3, AT, Update(AT, 1), probes=1),
         unknown_activity=UnknownWrite("501", None, AT),
         lost_through=Update(AT, 2),
@@ -176,6 +177,7 @@ async def test_all_that_is_known_survives_the_way_through_the_database(pool: asy
         heal_persons=("500", "501"),
         heal_text=True,
         users=("9", "10"),
+        persons=("500", "501"),
         note_sure_at=AT,
         activity_sure_at=AT + timedelta(hours=1),
     )

@@ -169,6 +169,45 @@ async def test_policy_new_makes_one_note_per_period(world: Any) -> None:
     assert ["4111" in note["body"] for note in installed.notes(talk)] == [False, False]
 
 
+async def test_a_removal_reaches_older_notes_though_people_deleted_the_latest(world: Any) -> None:
+    installed = await world.install("hubspot")
+    await installed.operator("PATCH", "/options", {"note_policy": "new"})
+    talk = await installed.talk(body="<p>My card is 4111</p>")
+    await talk.settle()
+    await talk.outcome("delivered")
+    talk.reply(created_at=talk.updated_at + 3)
+    await talk.settle(Trigger.MANUAL)
+    await talk.outcome("delivered")
+    world.control.delete_note("hubspot", installed.account, installed.notes(talk)[-1]["id"])
+    world.control.redact_part(installed.workspace, talk.id, "0")
+    await talk.settle(Trigger.REMOVED)
+    await talk.outcome("updated")
+    (older,) = installed.notes(talk)
+    assert "4111" not in older["body"]
+
+
+async def test_note_and_activity_that_went_with_their_person_are_made_again(world: Any) -> None:
+    pipedrive = await world.install("pipedrive")
+    customer = await pipedrive.customer()
+    talk = pipedrive.conversation(customer)
+    await talk.settle()
+    person = (await talk.outcome("delivered"))["person_id"]
+    world.control.delete_person("pipedrive", pipedrive.account, person)
+    assert pipedrive.notes(talk) + pipedrive.activities(talk) == []
+    anew = pipedrive.person(customer)
+    talk.reply()
+    await talk.settle()
+    await talk.outcome("delivered")
+    ((note,), (activity,)) = pipedrive.notes(talk), pipedrive.activities(talk)
+    assert note["person_ids"] == activity["person_ids"] == [anew]
+    # One that people delete is theirs all the same.
+    world.control.delete_activity("pipedrive", pipedrive.account, activity["id"])
+    talk.reply()
+    await talk.settle()
+    await talk.outcome("updated")
+    assert pipedrive.activities(talk) == []
+
+
 async def test_unusable_records_are_set_aside_and_the_next_is_served(
     hubspot: Any, world: Any
 ) -> None:

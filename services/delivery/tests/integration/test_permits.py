@@ -8,14 +8,14 @@ import asyncpg
 import pytest
 from delivering.tables import database
 from delivery.adapters.permits import Granted, Permits
-from delivery.domain.rates import RateLimit, Scope, Told
+from delivery.domain.rates import Asked, RateLimit, Scope, Told
 from delivery.ports import LedgerAway
 
 pytestmark = pytest.mark.integration
 
 CALLS = RateLimit("calls", Scope.TENANT, 40, timedelta(seconds=10))
 DAILY = RateLimit("daily", Scope.VENDOR_KEY, 100, timedelta(days=1))
-COUNTED = [("crm/calls/1", CALLS, 1), ("crm/daily", DAILY, 2)]
+COUNTED = Asked([("crm/calls/1", CALLS, 1), ("crm/daily", DAILY, 2)])
 
 
 @pytest.fixture
@@ -48,10 +48,10 @@ async def test_a_budget_is_one_for_all_and_a_refused_call_takes_nothing_of_it(
     pools: list[asyncpg.Pool],
 ) -> None:
     replicas = [Permits(pool) for pool in pools]
-    only_daily = [("crm/daily", DAILY, 3)]
+    only_daily = Asked([("crm/daily", DAILY, 3)])
     granted = await asyncio.gather(*(r.take(only_daily) for _ in range(30) for r in replicas))
     assert sum(one.permit.granted for one in granted) == 33
-    one_left = await replicas[0].take([("crm/daily", DAILY, 1)])
+    one_left = await replicas[0].take(Asked([("crm/daily", DAILY, 1)]))
     assert one_left.permit.granted
 
 

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from attempting import INSTALLATION
 from common.updates import Update
 from delivery.accompanying import Accompanying
 from delivery.domain.backoff import Schedule
 from delivery.domain.conversation import Conversation, Message
 from delivery.domain.note import Note, StoredNote
-from delivery.domain.row import Known, Written
-from delivery.ports import CrmAccess, Gone
+from delivery.domain.row import Key, Known, Row, Written
+from delivery.ports import CrmAccess, Gone, PersonState
 from delivery.probing import Probing
 from delivery.rendering import Rendering
 from delivery.sending import Sending
@@ -34,6 +35,10 @@ class Crm:
         self.activities: dict[str, str] = {}
         self.made = 0
         self.deleted_in_between = False
+        self.persons = {"501": "501"}  # as whom each is found
+
+    async def person(self, _: CrmAccess, person_id: str, __: timedelta) -> PersonState | None:
+        return PersonState(self.persons[person_id]) if person_id in self.persons else None
 
     async def activity(self, _: CrmAccess, activity_id: str, __: timedelta) -> StoredNote | None:
         body = self.activities.get(activity_id)
@@ -57,13 +62,24 @@ class Open:
     def __init__(self, crm: Crm, known: Known) -> None:
         self.crm: Any = crm
         self.known = known
+        self.row = Row(Key("wk1", "1", "pipedrive", "42001"), known=known)
         self.limits = Limits(timedelta(minutes=15), timedelta(seconds=20), Schedule())
         self.only_removal = self.rewrites = False
         self.rewrote = False
-        self.installation: Any = type("Installation", (), {"time_zone": "UTC"})
+        self.installation = INSTALLATION
+        self.ledger, self.claim, self.created = self, None, list[object]()
+
+    def now(self) -> datetime:
+        return NOW
 
     async def reserve(self, *_: object) -> None:
         pass
+
+    async def save(self, *_: object) -> None:
+        pass
+
+    async def owner(self) -> str | None:
+        return None
 
 
 class Cleared(Sending):
@@ -154,3 +170,64 @@ async def test_a_removal_updates_the_last_activity_and_makes_none() -> None:
     opened.only_removal = opened.rewrites = True
     await work.run()
     assert (crm.made, work.sending.working.rewrote) == (0, True)
+
+
+@pytest.mark.parametrize("now", [{}, {"501": "502"}])  # deleted, and merged
+@pytest.mark.parametrize("between", [False, True])
+async def test_one_that_went_with_its_person_is_made_again_at_the_notes(
+    now: dict[str, str], between: bool
+) -> None:
+    crm = Crm()
+    if between:  # our look and the update
+        made_before(crm)
+        crm.deleted_in_between = True
+    crm.persons = {**now, "502": "502"}
+    work = accompanying(crm)
+    known = work.sending.working.known  # the note was made again before
+    work.sending.working.known = replace(known, person_id="502", activity_person_id="501")
+    await work.run()
+    after = work.sending.working.known
+    assert (crm.made, after.activity) == (1, Written("12", None, NEWER))
+    assert (after.person_id, after.activity_person_id) == ("502", "502")
+
+
+async def test_one_of_an_older_ledger_went_with_the_person_that_was_known_before() -> None:
+    crm = Crm()
+    crm.persons = {"502": "502"}
+    work = accompanying(crm)
+    work.sending.working.known = replace(work.sending.working.known, person_id="502")
+    await work.run()
+    assert crm.made == 1
+
+
+async def test_one_that_shows_everything_is_missed_once_the_note_is_elsewhere() -> None:
+    crm = Crm()
+    crm.persons = {"502": "502"}
+    work = accompanying(crm, (OLDER,))
+    known = work.sending.working.known
+    work.sending.working.known = replace(known, person_id="502", activity_person_id="501")
+    await work.run()
+    assert crm.made == 1
+
+
+async def test_a_removal_makes_none_in_place_of_one_that_is_gone() -> None:
+    crm = Crm()
+    crm.persons = {}
+    work = accompanying(crm)
+    opened: Any = work.sending.working
+    opened.only_removal = opened.rewrites = True
+    await work.run()
+    assert (crm.made, work.sending.working.known.activity) == (0, None)
+
+
+async def test_beside_a_note_that_is_peoples_a_removal_updates_it_and_nobody_makes_one() -> None:
+    crm = Crm()
+    made_before(crm)
+    work = accompanying(crm, period=NEWER.part_id)
+    opened: Any = work.sending.working
+    opened.known, opened.rewrites = replace(opened.known, note=None), True
+    await work.run()
+    assert (crm.made, opened.rewrote) == (0, True)
+    opened.known = replace(opened.known, activity=None)
+    await work.run()
+    assert crm.made == 0

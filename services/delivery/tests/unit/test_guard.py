@@ -11,7 +11,7 @@ from delivery.adapters.calls import Deadline
 from delivery.adapters.guard import VendorGuard
 from delivery.adapters.permits import Granted
 from delivery.domain.circuit import AT_LEAST, FIRST_PAUSE_S
-from delivery.domain.rates import Call, Counted, Permit, RateLimit, Scope, Told, Whose
+from delivery.domain.rates import Asked, Call, Counted, Permit, RateLimit, Scope, Told, Whose
 from delivery.ports import GiveUp, Paused, RetryLater
 
 NOW = datetime(2026, 11, 22, 10, 15, tzinfo=UTC)
@@ -34,9 +34,9 @@ class FakePermits:
     asked: list[Sequence[Counted]] = field(default_factory=list)
     told: list[tuple[str, Told]] = field(default_factory=list)
 
-    async def take(self, counted: Sequence[Counted]) -> Granted:
-        self.asked.append(counted)
-        keys = tuple(key for key, _, _ in counted)
+    async def take(self, asked: Asked) -> Granted:
+        self.asked.append(asked.counted)
+        keys = tuple(key for key, _, _ in asked.counted)
         taken = (self.holds,) if self.holds in keys else keys
         permit = Permit(NOW, self.refused_by is None, self.refused_by, taken)
         return Granted(self.wait_s, permit)

@@ -1,6 +1,7 @@
 """Permits: no stretch of a limit's span sees too many calls, and the vendor's word is heeded."""
 
 from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
 from itertools import pairwise
 from random import Random
 
@@ -9,12 +10,14 @@ from common.catalog import CRMS
 from delivery.adapters.crm import crm_for
 from delivery.domain.rates import (
     LATE_AT_MOST,
+    Asked,
     Bucket,
     Call,
     Permit,
     RateLimit,
     Scope,
     Told,
+    Turns,
     heed,
     tells_more,
 )
@@ -34,7 +37,7 @@ LONG = timedelta(days=9)
 def take(
     bucket: Bucket, limit: RateLimit, costs: list[int], now: datetime, patience: timedelta
 ) -> tuple[Bucket, list[Permit]]:
-    calls = [[("one", limit, cost)] for cost in costs]
+    calls = [Asked([("one", limit, cost)]) for cost in costs]
     buckets, permits = take_all({"one": bucket}, calls, now, patience)
     return buckets["one"], permits
 
@@ -90,23 +93,75 @@ def test_a_call_that_would_wait_too_long_takes_nothing() -> None:
 def test_a_call_that_one_limit_refuses_costs_nothing_at_the_others() -> None:
     held = Bucket(held_until=NOW + DAY)
     both = [("daily", BUDGET, 20), ("calls", SPREAD, 1)]
-    buckets, [permit] = take_all({"calls": held}, [both], NOW, SECOND)
-    assert permit == Permit(NOW + DAY, granted=False, limit="calls")
+    buckets, [permit] = take_all({"calls": held}, [Asked(both)], NOW, SECOND)
+    assert (permit.at, permit.granted, permit.limit) == (NOW + DAY, False, "calls")
+    assert permit.taken == ()
     assert buckets == {"calls": held}
 
 
 def test_a_call_that_one_limit_holds_back_is_counted_by_the_others_when_it_goes() -> None:
     searches = RateLimit("searches", Scope.TENANT, 5, SECOND)
     both = [("calls", SPREAD, 1), ("searches", searches, 1), ("daily", BUDGET, 1)]
-    buckets, permits = take_all({}, [both] * 20, NOW, LONG)
+    buckets, permits = take_all({}, [Asked(both)] * 20, NOW, LONG)
     at_once = [permit for permit in permits if permit.at - NOW <= LATE_AT_MOST]
     assert {permit.taken for permit in at_once} == {("calls", "searches", "daily")}
     held = [permit for permit in permits if permit.at - NOW > LATE_AT_MOST]
     assert {permit.taken for permit in held} == {("searches",)}
     assert buckets["daily"].used == len(at_once) < 20
     rest = [one for one in both if one[0] != "searches"]
-    _, [later] = take_all(buckets, [rest], held[0].at, LONG)
+    _, [later] = take_all(buckets, [Asked(rest)], held[0].at, LONG)
     assert (later.at, later.taken) == (held[0].at, ("calls", "daily"))
+
+
+KEY = RateLimit("key", Scope.VENDOR_KEY, 60, timedelta(seconds=10))
+TENANT = RateLimit("tenant", Scope.TENANT, 40, timedelta(seconds=10))
+
+
+def all_sent(turns: list[Turns], every: timedelta) -> tuple[list[datetime], int]:
+    """When each call went, the first `every` so long, and how often they asked."""
+    buckets: dict[str, Bucket] = {}
+    due = [(NOW + number * every, number, False) for number in range(len(turns))]
+    sent, asked = [NOW] * len(turns), 0
+    while due:
+        now, number, ready = heappop(due)
+        if ready:
+            assert all(now - at <= LATE_AT_MOST for at in turns[number].at.values())
+            sent[number] = now
+            continue
+        asked += 1
+        buckets, [permit] = take_all(buckets, [turns[number].asked], now, LONG)
+        turns[number], pause = turns[number].after(permit)
+        heappush(due, (permit.at, number, True) if pause is None else (now + pause, number, False))
+    return sent, asked
+
+
+@given(
+    calls=st.lists(st.sampled_from(["a", "a", "a", "b"]), min_size=1, max_size=150),
+    every_ms=st.sampled_from([0, 50, 150]),
+)
+def test_a_call_that_several_limits_hold_back_comes_late_at_none_of_them(
+    calls: list[str], every_ms: int
+) -> None:
+    """Each limit has a queue of its own, and what was taken at one waits for the other."""
+    turns = [Turns((("key", KEY, 1), (tenant, TENANT, 1))) for tenant in calls]
+    sent, asked = all_sent(turns, timedelta(milliseconds=every_ms))
+    assert most_in_any_span([(at, 1) for at in sent], KEY.per) <= KEY.amount
+    for tenant in set(calls):
+        own = [(at, 1) for at, whose in zip(sent, calls, strict=True) if whose == tenant]
+        assert most_in_any_span(own, TENANT.per) <= TENANT.amount
+    assert asked <= 5 * len(calls)  # few turns are taken in vain
+
+
+def test_calls_held_back_by_two_limits_at_once_lose_less_than_half_of_either() -> None:
+    """Pipedrive's, with as many searches as would fill the one, and other calls for the other."""
+    burst, searches = (limit for limit in crm_for("pipedrive").limits if not limit.is_budget)
+    search = Turns((("burst", burst, 1), ("searches", searches, 1)))
+    other = Turns((("burst", burst, 1),))
+    together, first, second = (
+        max(all_sent(calls, timedelta(0))[0]) - NOW
+        for calls in ([search, *[other] * 7] * 60, [search] * 60, [other] * 480)
+    )
+    assert together < 2 * max(first, second)
 
 
 def test_what_the_vendors_word_holds_back_does_not_come_all_at_once() -> None:

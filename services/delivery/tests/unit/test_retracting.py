@@ -1,4 +1,4 @@
-"""A message that was removed is taken out of the notes of earlier periods too (policy `new`)."""
+"""A message that was removed is taken out of every note that is still ours."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +9,7 @@ from common.events import Trigger
 from common.outcomes import Outcome
 from common.updates import Update
 from delivery.domain.period import periods_of
-from delivery.domain.row import Request
+from delivery.domain.row import ONCE_MORE, Request
 from delivery.ports import UnknownEnd
 
 FIRST = Update(NOW - timedelta(hours=3), 3)
@@ -105,8 +105,63 @@ async def test_a_period_stays_the_one_it_was_when_its_first_reply_is_removed() -
     assert periods_of(world.conversation, QUIET) == before == [FIRST.part_id, SAID.part_id]
 
 
-async def test_under_policy_update_no_other_note_is_looked_for() -> None:
+@pytest.mark.parametrize("theirs", [None, "<p>All mine</p>"])  # deleted, and taken over
+@pytest.mark.parametrize("known_before", [False, True])
+async def test_it_is_taken_out_of_older_notes_though_the_latest_is_peoples(
+    theirs: str | None, known_before: bool
+) -> None:
+    world = await with_a_note_of_each_period()
+    del world.notes["78"]
+    if theirs is not None:
+        world.notes["78"] = theirs
+    if known_before:
+        world.conversation = talk(FIRST, BESIDE, SAID, Update(SAID.updated_at, 8))
+        await ask(world, Trigger.MANUAL)
+        assert world.outcomes()[0] in (Outcome.LEFT_DELETED, Outcome.HANDED_OVER)
+    remove(world, FIRST.part_id)
+    await ask(world, Trigger.REMOVED)
+    assert world.outcomes() == [Outcome.UPDATED]
+    assert f"said {FIRST.part_id}" not in world.notes["77"]
+    assert world.notes.get("78") == theirs
+    await ask(world, Trigger.REMOVED)
+    assert world.outcomes()[0] in (Outcome.LEFT_DELETED, Outcome.HANDED_OVER)
+
+
+async def test_what_is_asked_beside_a_removal_is_not_said_to_be_written_by_it() -> None:
+    world = await with_a_note_of_each_period()
+    world.notes["78"] = "<p>All mine</p>"
+    remove(world, FIRST.part_id)
+    await ask(world, Trigger.REMOVED, Trigger.MANUAL)
+    assert set(world.outcomes()) == {Outcome.SUPERSEDED, Outcome.HANDED_OVER}
+    assert f"said {FIRST.part_id}" not in world.notes["77"]
+
+
+async def test_it_is_taken_out_of_the_one_note_that_another_policy_left() -> None:
+    world = asked()
+    for updates, policy in (((FIRST,), "update"), ((FIRST, SAID), "new")):
+        world.installation = INSTALLATION.model_copy(update={"note_policy": policy})
+        said = (replace(m, text=f"said {m.part_id}") for m in talk(*updates).messages)
+        world.conversation = replace(talk(*updates), messages=tuple(said))
+        await ask(world, Trigger.MANUAL)
+    assert list(world.notes) == ["77", "78"]
+    remove(world, FIRST.part_id)
+    await ask(world, Trigger.REMOVED)
+    assert [body for body in world.notes.values() if f"said {FIRST.part_id}" in body] == []
+
+
+async def test_everybody_we_wrote_for_is_looked_at() -> None:
+    world = await with_a_note_of_each_period()
+    world.persons, known = ["501", "502"], world.row.known
+    world.row = replace(world.row, known=replace(known, persons=("501", "502")))
+    remove(world, FIRST.part_id)
+    await ask(world, Trigger.REMOVED)
+    assert set(world.listed) == {"501", "502"}
+
+
+async def test_our_own_text_is_written_once_more_in_the_one_note_alone() -> None:
     world = asked()
     await world.attempt()
-    await ask(world, Trigger.REMOVED)
+    own = Request(2, Trigger.REMOVED, "hubspot", NOW, action_id=f"{ONCE_MORE}t")
+    world.row = replace(world.row, wanted=2, requests=(own,), outcomes=())
+    await world.attempt()
     assert "notes_marked" not in world.log

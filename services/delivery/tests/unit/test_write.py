@@ -98,7 +98,7 @@ def test_only_a_note_of_our_own_user_is_adopted() -> None:
 
 
 def test_a_note_is_still_ours_when_somebody_else_has_connected_since_it_was_created() -> None:
-    known = Known().created_as("9").created_as(None).created_as("9")
+    known = Known().created_as("9", "5").created_as(None, "6").created_as("9", "5")
     assert known.users == ("9",)
     assert is_by_us(StoredNote("1", "", "9", None), known, "8")
     assert not is_by_us(StoredNote("1", "", "7", None), known, "8")

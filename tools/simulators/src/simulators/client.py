@@ -342,6 +342,9 @@ class SimulatorControl:
     def delete_note(self, crm: str, account: str, note: str) -> Json:
         return self.call("DELETE", f"/crm/{crm}/accounts/{account}/notes/{note}")
 
+    def delete_activity(self, crm: str, account: str, activity: str) -> Json:
+        return self.call("DELETE", f"/crm/{crm}/accounts/{account}/activities/{activity}")
+
     def crm_tokens(self, crm: str, account: str, user_id: str | None = None) -> Json:
         path = f"/crm/{crm}/accounts/{account}/tokens"
         return self.call("POST", path, {"user_id": user_id})

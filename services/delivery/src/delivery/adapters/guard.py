@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,10 +13,19 @@ from common import log
 from prometheus_client import Counter, Gauge
 
 from delivery.adapters.calls import Deadline
-from delivery.adapters.permits import Permits
+from delivery.adapters.permits import Granted, Permits
 from delivery.domain import circuit
 from delivery.domain.circuit import Circuit
-from delivery.domain.rates import LATE_AT_MOST, Call, Counted, RateLimit, Scope, Told, Whose
+from delivery.domain.rates import (
+    LATE_AT_MOST,
+    Call,
+    Counted,
+    RateLimit,
+    Scope,
+    Told,
+    Turns,
+    Whose,
+)
 from delivery.ports import Paused, RetryLater
 
 _log = log.get(__name__)
@@ -47,6 +56,8 @@ _waited = Counter(
 _in_hand: ContextVar[tuple[Call, ...]] = ContextVar("permits_in_hand", default=())
 # A permit that comes so late that it would count in another span is taken anew, so many times.
 _TAKEN_ANEW_MAX: Final = 3
+# One question per limit mostly, and more where queues grow or shrink while it waits.
+_ASKED_MAX: Final = 12
 # How long the task at hand has waited for permits so far.
 waited_s: ContextVar[float] = ContextVar("waited_s", default=0.0)
 
@@ -199,39 +210,39 @@ class VendorGuard:
         if not counted:
             return timedelta(0)
         began = self.monotonic()
-        while counted:
-            taken = await self._taken(counted)
-            counted = [one for one in counted if one[0] not in taken]
+        for _ in range(_TAKEN_ANEW_MAX):
+            late = await self._turn(Turns(tuple(counted)))
+            if late <= LATE_AT_MOST.total_seconds():
+                break
         return timedelta(seconds=self.monotonic() - began)
 
-    async def _taken(self, counted: Sequence[Counted]) -> Collection[str]:
-        """Wait for the turn at the limits that hold it back longest; their buckets' keys."""
-        taken: Collection[str] = ()
-        for _ in range(_TAKEN_ANEW_MAX):
-            taken, is_past = await self._turn(counted)
-            if not is_past:
-                break
-        return taken
+    async def _turn(self, turns: Turns) -> float:
+        """Wait for it; by how many seconds at most it has gone by, as on a busy machine."""
+        for _ in range(_ASKED_MAX):
+            asked_on = self.monotonic()
+            granted = await self.permits.take(turns.asked)
+            if not granted.permit.granted:
+                raise self._refusal(granted)
+            turns, pause = turns.after(granted.permit)
+            await self._wait(granted.wait_s if pause is None else pause.total_seconds())
+            if pause is None:
+                # It was granted after it was asked for, so this is the latest that it can be.
+                return self.monotonic() - asked_on - granted.wait_s
+        # Its turns at several limits did not meet.
+        raise self._refusal(granted)
 
-    async def _turn(self, counted: Sequence[Counted]) -> tuple[Collection[str], bool]:
-        """Wait for a turn; whether it has gone by, as on a busy machine."""
-        asked = self.monotonic()
-        granted = await self.permits.take(counted)
-        if not granted.permit.granted:
-            _refused.labels(self.vendor, f"limit_{granted.permit.limit}").inc()
-            hit = granted.permit.limit
-            everybody = hit in {
-                limit.name for limit in self.limits if limit.scope is Scope.VENDOR_KEY
-            }
-            wait = timedelta(seconds=granted.wait_s)
-            raise Paused(f"rate_limit.{hit}", wait, whole_vendor=everybody)
-        if granted.wait_s > 0:
-            await asyncio.sleep(granted.wait_s)
-            waited_s.set(waited_s.get() + granted.wait_s)
-            _waited.labels(self.vendor).inc(granted.wait_s)
-        # It was granted after it was asked for, so this is the latest that it can be.
-        is_past = self.monotonic() - asked - granted.wait_s > LATE_AT_MOST.total_seconds()
-        return granted.permit.taken, is_past
+    def _refusal(self, granted: Granted) -> Paused:
+        hit = granted.permit.limit
+        _refused.labels(self.vendor, f"limit_{hit}").inc()
+        everybody = hit in {limit.name for limit in self.limits if limit.scope is Scope.VENDOR_KEY}
+        wait = timedelta(seconds=granted.wait_s)
+        return Paused(f"rate_limit.{hit}", wait, whole_vendor=everybody)
+
+    async def _wait(self, seconds: float) -> None:
+        if seconds > 0:
+            await asyncio.sleep(seconds)
+            waited_s.set(waited_s.get() + seconds)
+            _waited.labels(self.vendor).inc(seconds)
 
     def _key(self, limit: RateLimit, whose: Whose) -> str:
         key = [self.vendor, limit.name]

@@ -15,7 +15,7 @@ from common import log
 from common.together import Together
 
 from delivery.adapters.postgres import connected
-from delivery.domain.rates import Bucket, Counted, Permit, RateLimit, Told, heed, take, tells_more
+from delivery.domain.rates import Asked, Bucket, Permit, RateLimit, Told, heed, take, tells_more
 from delivery.ports import LedgerAway
 
 _log = log.get(__name__)
@@ -67,13 +67,13 @@ class Permits:
         self._pool = pool
         self._patience = patience
         self._seen: OrderedDict[str, Bucket] = OrderedDict()
-        self._turns: Together[Sequence[Counted] | _Word, Granted | None] = Together(
+        self._turns: Together[Asked | _Word, Granted | None] = Together(
             self._turn, expected=LedgerAway, at_once=_AT_ONCE
         )
 
-    async def take(self, counted: Sequence[Counted]) -> Granted:
+    async def take(self, asked: Asked) -> Granted:
         """When this call may be sent, or that it is not to wait for. Raises LedgerAway."""
-        granted = await self._turns(counted)
+        granted = await self._turns(asked)
         assert granted is not None  # noqa: S101 - only a word has no answer
         return granted
 
@@ -85,12 +85,11 @@ class Permits:
     async def aclose(self) -> None:
         await self._turns.aclose()
 
-    async def _turn(
-        self, asked: Sequence[Sequence[Counted] | _Word]
-    ) -> Sequence[Granted | Exception | None]:
+    async def _turn(self, asked: Sequence[Asked | _Word]) -> Sequence[Granted | Exception | None]:
         words = [one for one in asked if isinstance(one, _Word)]
         calls = [one for one in asked if not isinstance(one, _Word)]
-        keys = sorted({key for call in calls for key, _, _ in call} | {one.key for one in words})
+        counted = [key for call in calls for key, _, _ in call.counted]
+        keys = sorted({*counted, *(one.key for one in words)})
         async with connected(self._pool) as connection, connection.transaction():
             records = await connection.fetch(_LOOK, keys)
             if len(records) < len(keys):

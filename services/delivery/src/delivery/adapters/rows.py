@@ -27,9 +27,9 @@ COLUMNS = """
     seen_actions, answered_through_at, answered_through_part, not_before_quiet, not_before_retry,
     waiting, reason, attempts, failing_since, looks, person_id, note_id, note_period,
     note_through_at, note_through_part, activity_id, activity_period,
-    activity_through_at, activity_through_part,
+    activity_person_id, activity_through_at, activity_through_part,
     unknown_write, unknown_activity, lost, lost_through_at, lost_through_part, handed_over, heal_at,
-    heal_periods, heal_persons, heal_text, users, note_sure_at, activity_sure_at,
+    heal_periods, heal_persons, heal_text, users, persons, note_sure_at, activity_sure_at,
     (SELECT max(before) FROM ledger_distrust) AS distrust_before,
     (SELECT max(declared_at) FROM ledger_distrust) AS distrust_declared_at,
     lease_token, lease_until > now() AS leased, now() AS at
@@ -122,6 +122,7 @@ def known_columns(known: Known) -> dict[str, Any]:
         **_update_columns("note_through", note.through if note else None),
         "activity_id": activity.id if activity else None,
         "activity_period": activity.period if activity else None,
+        "activity_person_id": known.activity_person_id,
         **_update_columns("activity_through", activity.through if activity else None),
         "unknown_write": _unknown_json(known.unknown_note),
         "unknown_activity": _unknown_json(known.unknown_activity),
@@ -132,6 +133,7 @@ def known_columns(known: Known) -> dict[str, Any]:
         "heal_persons": list(known.heal_persons),
         "heal_text": known.heal_text,
         "users": list(known.users),
+        "persons": list(known.persons),
         "note_sure_at": known.note_sure_at,
         "activity_sure_at": known.activity_sure_at,
         "heal_at": known.heal_at,  # the last one: `save` relies on it
@@ -149,6 +151,7 @@ def _known(record: Mapping[str, Any]) -> Known:
         )
         if record["activity_id"]
         else None,
+        activity_person_id=record["activity_person_id"],
         unknown_note=_unknown(record["unknown_write"]),
         unknown_activity=_unknown(record["unknown_activity"]),
         lost=Lost(record["lost"]) if record["lost"] else None,
@@ -159,6 +162,7 @@ def _known(record: Mapping[str, Any]) -> Known:
         heal_persons=tuple(record["heal_persons"]),
         heal_text=record["heal_text"],
         users=tuple(record["users"]),
+        persons=tuple(record["persons"]),
         note_sure_at=record["note_sure_at"],
         activity_sure_at=record["activity_sure_at"],
     )

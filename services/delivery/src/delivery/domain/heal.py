@@ -61,7 +61,7 @@ def healed(
     if lost and sure:
         return Healed(known, tuple(ours))
     if ours and (recorded is None or lost):
-        known = known.with_record(kind, Written(ours[0].id, period, None))
+        known = known.with_record(kind, Written(ours[0].id, period, None), ours[0].person_id)
         if kind == "note":
             known = replace(known, lost=None, lost_through=None)
     return Healed(known, tuple(ours[1:]))

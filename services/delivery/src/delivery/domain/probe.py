@@ -61,7 +61,8 @@ def probed(
     if found:
         # It may be an earlier create's, landed late, with an older text.
         through = None if known.heal_persons else unknown.through
-        known = known.with_record(kind, Written(found[0].id, unknown.period, through))
+        record = Written(found[0].id, unknown.period, through)
+        known = known.with_record(kind, record, person_id)
         known = replace(known, person_id=person_id)
         if kind == "note":  # whatever people did to the one before it
             known = replace(known, lost=None, lost_through=None)

@@ -105,40 +105,101 @@ Counted = tuple[str, RateLimit, int]  # the bucket's key, its limit, and what th
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A call that asks for its turn at some limits.
+
+    Args:
+        not_before: its turn at others.
+        together: at all of them for when the last one's comes, though the others stand idle so
+            long; else it takes nothing where its turn would be earlier.
+
+    """
+
+    counted: Sequence[Counted]
+    not_before: datetime | None = None
+    together: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Permit:
     """When one call may be sent."""
 
     at: datetime
     granted: bool  # False: longer than one was ready to wait; nothing was taken
     limit: str | None = None  # the one that has it wait longest
-    taken: tuple[str, ...] = ()  # buckets' keys; at the others it asks when this turn has come
+    taken: tuple[str, ...] = ()  # buckets' keys
+    others_at: datetime | None = None  # where nothing was taken, its turn would be then by now
 
 
 def take(
     buckets: Mapping[str, Bucket],
-    calls: Sequence[Sequence[Counted]],
+    calls: Sequence[Asked],
     now: datetime,
     patience: timedelta,
 ) -> tuple[dict[str, Bucket], list[Permit]]:
     """Hand out permits for calls, first come first served; each counts towards several limits.
 
     A call whose turn would come after `patience` takes nothing from any of them. One that some hold
-    back takes from these alone: counted elsewhere from now on, it would come too late to be among
-    those that it was counted with.
+    back takes from these alone, if it may: counted elsewhere from now on, it would come too late to
+    be among those that it was counted with. `Turns` says when it asks there.
     """
     left, permits = dict(buckets), []
     for call in calls:
-        at, slowest, turns = now, None, []
-        for key, limit, cost in call:
+        at, latest, slowest, turns = max(now, call.not_before or now), now, None, []
+        for key, limit, cost in call.counted:
             spent, turn = _turn(left.get(key, Bucket()), limit, cost, now)
-            turns.append((key, spent, turn))
-            if turn > at:
-                at, slowest = turn, limit.name
+            turns.append((key, limit, cost, spent, turn))
+            if turn > latest:
+                latest, slowest = turn, limit.name
+        at = max(at, latest)
         granted = at - now <= patience
-        taken = {key: spent for key, spent, turn in turns if granted and at - turn <= LATE_AT_MOST}
+        taken = dict[str, Bucket]()
+        for key, limit, cost, spent, turn in turns if granted else ():
+            if at - turn <= LATE_AT_MOST:
+                taken[key] = spent
+            elif call.together:
+                taken[key], _ = _turn(left.get(key, Bucket()), limit, cost, at)
         left |= taken
-        permits.append(Permit(at, granted, slowest, tuple(taken)))
+        others_at = max((turn for key, *_, turn in turns if key not in taken), default=None)
+        permits.append(Permit(at, granted, slowest, tuple(taken), others_at))
     return left, permits
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """One call's turns at all the limits that it counts towards; it goes when they have all come.
+
+    It asks at the slowest first, and at the others in time for theirs to come together with that
+    one. A turn that has long come when another's comes is none any more: once that has happened,
+    all are taken at once.
+    """
+
+    counted: tuple[Counted, ...]
+    at: Mapping[str, datetime] = field(default_factory=dict)  # by bucket
+    missed: bool = False
+
+    @property
+    def asked(self) -> Asked:
+        """For those that are missing."""
+        missing = tuple(one for one in self.counted if one[0] not in self.at)
+        return Asked(missing, max(self.at.values(), default=None), together=self.missed)
+
+    def after(self, permit: Permit) -> tuple["Turns", timedelta | None]:
+        """And how long to wait before asking for the missing; None: there are none."""
+        at = {**self.at, **dict.fromkeys(permit.taken, permit.at)}
+        budgets = {key for key, limit, _ in self.counted if limit.is_budget}
+        good = {
+            key: turn
+            for key, turn in at.items()
+            if key in budgets or permit.at - turn <= LATE_AT_MOST
+        }
+        missed = len(good) < len(at)
+        turns = Turns(self.counted, good, missed=self.missed or missed)
+        if len(good) == len(self.counted):
+            return turns, None
+        if missed or permit.others_at is None:
+            return turns, timedelta(0)
+        return turns, max(permit.at - permit.others_at, timedelta(0))
 
 
 def heed(bucket: Bucket, limit: RateLimit, told: Told, now: datetime) -> Bucket:

@@ -80,6 +80,7 @@ class Known:
     person_id: str | None = None
     note: Written | None = None
     activity: Written | None = None
+    activity_person_id: str | None = None  # at whom it was made; None: of an older ledger
     unknown_note: UnknownWrite | None = None
     unknown_activity: UnknownWrite | None = None
     lost: Lost | None = None
@@ -89,15 +90,24 @@ class Known:
     heal_periods: tuple[int | None, ...] = ()  # and of these periods
     heal_persons: tuple[str, ...] = ()  # and at these persons, where creates ended unknown
     users: tuple[str, ...] = ()  # the CRM's, as whom we created: the connection's own, over time
+    persons: tuple[str, ...] = ()  # whom we created anything for, or tried to, over time
     heal_text: bool = False  # an update may land late, over a newer text: write once more then
     note_sure_at: datetime | None = None  # a distrusted ledger was looked over for it then
     activity_sure_at: datetime | None = None
 
-    def created_as(self, user_id: str | None) -> Self:
+    @property
+    def may_stand(self) -> bool:
+        """Whether anything of ours may be in the CRM, whatever became of the latest."""
+        return self.person_id is not None or bool(self.persons)
+
+    def created_as(self, user_id: str | None, person_id: str) -> Self:
         """Whoever connects next, what this user wrote with our marker is ours."""
-        if user_id is None or user_id in self.users:
-            return self
-        return replace(self, users=(*self.users, user_id))
+        users = self.users if user_id is None else (*self.users, user_id)
+        return replace(
+            self,
+            users=tuple(dict.fromkeys(users)),
+            persons=tuple(dict.fromkeys((*self.persons, person_id))),
+        )
 
     def record(self, kind: Kind) -> Written | None:
         return self.note if kind == "note" else self.activity
@@ -108,10 +118,11 @@ class Known:
     def sure_at(self, kind: Kind) -> datetime | None:
         return self.note_sure_at if kind == "note" else self.activity_sure_at
 
-    def with_record(self, kind: Kind, record: Written | None) -> Self:
+    def with_record(self, kind: Kind, record: Written | None, person_id: str | None = None) -> Self:
+        """`person_id`: at whom it stands, which is kept of the activity."""
         if kind == "note":
             return replace(self, note=record)
-        return replace(self, activity=record)
+        return replace(self, activity=record, activity_person_id=person_id)
 
     def with_unknown(self, kind: Kind, unknown: UnknownWrite | None) -> Self:
         if kind == "note":

@@ -78,6 +78,14 @@ def rewritten(stored: str, marker: Marker, note: Note) -> Rewrite | None:
     return Rewrite(body, changes=not block.says_the_same(stored, marker, note))
 
 
+def was_deleted_by_people(recorded: str | None, present: str | None) -> bool:
+    """Of a record that is gone: whether its person is still there, under the id it was made at.
+
+    Else it went with them, and is made again at whoever is found now.
+    """
+    return recorded is not None and present == recorded
+
+
 def lose(known: Known, how: Lost, newest: Update | None) -> Known:
     """The note is no longer ours; its id is forgotten, so that nothing of ours touches it again."""
     return replace(

@@ -30,6 +30,13 @@ _REFUSED = (
     Outcome.NO_PERSON,
     Outcome.SEVERAL_PERSONS,
 )
+_LOOKED = (  # at the notes that there are, though the latest may be people's by now
+    Outcome.UPDATED,
+    Outcome.ALREADY_THERE,
+    Outcome.UP_TO_DATE,
+    Outcome.HANDED_OVER,
+    Outcome.LEFT_DELETED,
+)
 _HURRY = (Trigger.ACTION, Trigger.MANUAL, Trigger.REMOVED)
 
 
@@ -175,7 +182,7 @@ class Judge:
             for o in self._outcomes()
             if (o.conversation_id, o.crm_account) == (talk, account.id)
             and Trigger.REMOVED in o.triggers
-            and o.outcome in (Outcome.UPDATED, Outcome.ALREADY_THERE)
+            and o.outcome in _LOOKED
             and _seconds(o) >= removed_at
         ]
         if self.writes_land_late or not told:  # which may bring it back for a while
@@ -184,7 +191,6 @@ class Judge:
             if (
                 note.marker is not None
                 and note.marker.conversation_id == talk
-                and note.person in {o.person_id for o in told}
                 and note.listed_at <= removed_at
                 and text in note.body
                 and note in account.live(note.kind, note.marker)
@@ -250,7 +256,8 @@ class Judge:
             for note in account.notes.values()
             if note.marker and note.marker.conversation_id == talk
         ]
-        if kind == "activity" and any(n.kind == kind and (n.gone or n.taken) for n in made):
+        theirs = (n for n in made if n.kind == kind and (n.gone == "people" or n.taken))
+        if kind == "activity" and any(theirs):
             return True  # one that people deleted or took over is theirs, and no other is made
         found = self.matches[account.id, talk].between(since, at + SAMPLED_EVERY_S)
         match outcome.outcome:

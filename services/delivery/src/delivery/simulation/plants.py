@@ -10,11 +10,12 @@ from typing import Any
 from common.outcomes import Outcome
 
 from delivery import attempt, healing, judging, sending
+from delivery.accompanying import Accompanying
 from delivery.domain import block, heal, probe, write
 from delivery.domain.answer import Result, Verdict, finished, outcome_of
 from delivery.domain.fold import without
 from delivery.domain.note import Marker
-from delivery.domain.row import Known, Request, Row
+from delivery.domain.row import Known, Request, Row, Written
 from delivery.retracting import Retracting
 from delivery.sending import Sending
 from delivery.simulation import ledger
@@ -139,6 +140,18 @@ def _kept_if_listed(known: Known, *args: Any) -> heal.Healed:
 _healed = heal.healed
 
 
+async def _never_again(self: Accompanying, known: Written) -> bool:
+    """An activity that is gone stays gone, whoever took it."""
+    await _kept(self, known)
+    working = self.sending.working
+    if working.known.activity is None:
+        working.known = working.known.with_record("activity", known)
+    return True
+
+
+_kept = Accompanying._kept
+
+
 async def _nothing_older(*_: Any) -> bool:
     return False
 
@@ -172,5 +185,8 @@ PLANTS: dict[str, Plant] = {
     "a restored ledger is trusted": _replaced(probe, "is_doubtful", lambda *_: False),
     "other apps' requests lost when one moves": _replaced(ledger, "without", _others_lost),
     "a removal reaches the latest note only": _replaced(Retracting, "run", _nothing_older),
+    "an activity that went with its person stays gone": _replaced(
+        Accompanying, "_kept", _never_again
+    ),
     "healing needs the recorded one listed": _replaced(healing, "healed", _kept_if_listed),
 }

@@ -78,6 +78,7 @@ class World:
     owner: str | None = None  # of the note that was made
     author: str = "9"  # of those that are listed: the connection's own user
     late_looks: int = 0  # looks after which more than a second passes before anything is sent
+    listed: list[str] = field(default_factory=list)  # persons whose notes were
     _reads: int = 0
 
     # the CRM
@@ -179,9 +180,10 @@ class World:
         del self.notes[note_id]
 
     async def notes_marked(
-        self, _: CrmAccess, __: str, marker: Marker, *___: object
+        self, _: CrmAccess, person_id: str, marker: Marker, *__: object
     ) -> list[StoredNote]:
         self._step("notes_marked")
+        self.listed.append(person_id)
         bodies = self.notes.items()
         return [StoredNote(i, b, self.author, "501") for i, b in bodies if str(marker) in b]
 

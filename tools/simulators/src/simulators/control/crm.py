@@ -31,6 +31,7 @@ class CrmControl:
             route("POST", ACCOUNT + "/notes", self.write_note),
             route("PATCH", ACCOUNT + "/notes/{id}", self.edit_note),
             route("DELETE", ACCOUNT + "/notes/{id}", self.delete_note),
+            route("DELETE", ACCOUNT + "/activities/{id}", self.delete_activity),
             route("POST", ACCOUNT + "/tokens", self.issue_tokens),
             route("DELETE", ACCOUNT + "/tokens", self.revoke_tokens),
         ]
@@ -127,6 +128,14 @@ class CrmControl:
         note = self._note(self._account(request), request.path_params["id"])
         note.delete(self._world.clock.now(), "hand")
         return note.view()
+
+    async def delete_activity(self, request: Request) -> object:
+        activity_id = request.path_params["id"]
+        activity = self._account(request).activities.get(activity_id)
+        if activity is None or activity.deleted:
+            raise missing("activity", activity_id)
+        activity.delete(self._world.clock.now(), "hand")
+        return activity.view()
 
     async def issue_tokens(self, request: Request) -> object:
         crm, _ = self._crm(request)

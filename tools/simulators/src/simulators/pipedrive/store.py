@@ -7,7 +7,7 @@ from typing import Any
 
 import nh3
 
-from simulators.crm import CrmAccount, User
+from simulators.crm import Activity, By, CrmAccount, Note, Person, User
 from simulators.rate_limits import GridWindow
 
 NOTE_MAX_BYTES = 100_000
@@ -42,6 +42,14 @@ class PipedriveAccount(CrmAccount):
         window = self._bursts.setdefault(token, GridWindow(self.calls_per_burst, BURST_S))
         window.limit = self.calls_per_burst
         return window
+
+    def delete_person(self, person: Person, now: float, by: By) -> None:
+        """With the notes and activities that are nobody else's: unconfirmed, and worse for us."""
+        super().delete_person(person, now, by)
+        records: list[Note | Activity] = [*self.notes_of(person.id), *self.activities_of(person.id)]
+        for record in records:
+            if record.person_ids == [person.id]:
+                record.delete(now, by)
 
     def set_limits(self, limits: Mapping[str, Any]) -> None:
         rest = dict(limits)

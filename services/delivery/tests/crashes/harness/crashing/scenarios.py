@@ -97,6 +97,18 @@ async def _merged(stage: Stage, talk: Any) -> None:
     await stage.ask(talk)
 
 
+async def _person_deleted(stage: Stage, talk: Any) -> None:
+    """Note and activity went with their person, who was added anew."""
+    await _written(stage, talk)
+    (note,) = stage.installed.notes(talk)
+    (old,) = note["person_ids"]
+    emails = {one["id"]: one["emails"] for one in stage.control.persons(*stage.account)}
+    stage.control.delete_person(*stage.account, old)
+    stage.control.add_person(*stage.account, name="Ada anew", email=emails[old][0])
+    talk.reply()
+    await stage.ask(talk)
+
+
 async def _deleted(stage: Stage, talk: Any) -> None:
     """People deleted the note, and wrote on."""
     await _written(stage, talk)
@@ -124,6 +136,7 @@ SCENARIOS = [
     Scenario("surplus note", _surplus),
     Scenario("updated, and not heard", _updated_unheard, periods=2),
     Scenario("person merged", _merged, periods=2),
+    Scenario("person deleted, and the activity with them", _person_deleted),
     Scenario("note deleted by people", _deleted, periods=2),
     Scenario("connection moved to another account", _moved),
     Scenario("row lost while creating", _first, loses_row=True),
