@@ -22,6 +22,8 @@ from crashing.plants import PLANTS
 from crashing.replica import Place, Wiring, replica
 from crashing.tracing import Point, Tracer
 
+HANGS_AFTER_S = 180  # an attempt takes less than one; a machine that is shared may take its time
+
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["__main__", __name__])
 # Made once for all processes: nothing here is encrypted, and it takes longer than an attempt.
@@ -54,7 +56,7 @@ async def undergo(ordeal: Ordeal) -> list[Point] | None:
     loop = asyncio.get_running_loop()
     loop.add_reader(hears.fileno(), ended.set)  # an answer, or the end
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS_AFTER_S):
             await ended.wait()
     finally:
         loop.remove_reader(hears.fileno())
