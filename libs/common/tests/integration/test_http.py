@@ -252,3 +252,103 @@ async def test_healthy_calls_work_after_many_were_cancelled(
             *(calls.call("GET", f"{url}/ok", AMPLE, headers={}) for _ in range(10))
         )
         assert [response.content for response in healthy] == [b"well"] * 10
+
+
+async def test_a_body_without_a_length_ends_with_its_connection(
+    calls: Calls, serve_raw: Any
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _request_line(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of it")
+        await writer.drain()
+
+    answered = await calls.call("GET", await serve_raw(answer), AMPLE, headers={})
+    assert answered.content == b"all of it"
+
+
+async def test_a_body_in_pieces_is_put_together_and_the_connection_used_again(
+    calls: Calls, serve_raw: Any
+) -> None:
+    opened = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        while True:
+            await _request_line(reader)
+            writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nall \r\n")
+            await writer.drain()
+            await asyncio.sleep(0)
+            writer.write(b"5\r\nof it\r\n0\r\n\r\n")
+            await writer.drain()
+
+    url = await serve_raw(answer)
+    for _ in range(3):
+        answered = await calls.call("GET", url, AMPLE, headers={})
+        assert (answered.status_code, answered.content) == (200, b"all of it")
+    assert opened == 1
+
+
+async def test_headers_without_an_end_are_cut(calls: Calls, serve_raw: Any) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _request_line(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while not writer.is_closing():
+            writer.write(b"x" * 65_536)
+            await writer.drain()
+
+    url = await serve_raw(answer)
+    with pytest.raises(httpx.HTTPError):
+        await calls.call("GET", url, AMPLE, headers={})
+
+
+@pytest.mark.parametrize(("method", "asked"), [("GET", 3), ("POST", 2)])
+async def test_only_what_may_be_repeated_is_sent_again_when_a_kept_connection_was_lost(
+    method: str, asked: int, serve_raw: Any
+) -> None:
+    lines = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines.append(await _request_line(reader))
+        writer.write(_ok(b"well"))
+        await writer.drain()
+        lines.append(await _request_line(reader))  # and hangs up
+
+    caller, url = Caller(), await serve_raw(answer)
+    await caller.call(method, url, AMPLE, headers={})
+    if method == "GET":
+        assert (await caller.call(method, url, AMPLE, headers={})).content == b"well"
+    else:
+        with pytest.raises(httpx.ReadError):
+            await caller.call(method, url, AMPLE, headers={})
+    assert len(lines) == asked
+    await caller.aclose()
+
+
+async def test_no_line_can_be_slipped_into_a_request() -> None:
+    caller = Caller()
+    with pytest.raises(ValueError, match="line end"):
+        await caller.call("GET", "http://127.0.0.1:9", AMPLE, headers={"X": "1\r\nY: 2"})
+
+
+async def test_a_connection_serves_one_call_after_the_other(serve_raw: Any) -> None:
+    """Another call may have it before whoever had it before goes on."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            line = await _request_line(reader)
+            await asyncio.sleep(0)
+            writer.write(_ok(line))
+            await writer.drain()
+
+    caller, url = Caller(), await serve_raw(answer)
+
+    async def lane(name: int) -> None:
+        for number in range(30):
+            path = f"/{name}/{number}"
+            response = await caller.call("GET", f"{url}{path}", AMPLE, headers={})
+            assert response.content == f"GET {path} HTTP/1.1".encode()
+
+    await asyncio.gather(*map(lane, range(20)))
+    await caller.aclose()

@@ -85,3 +85,23 @@ def test_no_message_of_an_exception_appears_and_every_line_is_json(
     assert lines[6]["error"] == lines[7]["error"] == "ValueError"
     assert lines[8]["category"] == "UserWarning"
     assert lines[10]["error"] == "RuntimeError"
+
+
+NOBODY_READS = """
+import os, sys
+from common import log
+
+log.configure("test", "info")
+reading, writing = os.pipe()
+os.dup2(writing, 1)
+os.close(reading)
+log.get("test.module").info("nobody.hears")
+sys.stderr.write("went on")
+"""
+
+
+def test_a_service_goes_on_when_nobody_takes_its_lines(
+    start_program: Callable[[str], subprocess.Popen[str]],
+) -> None:
+    said, _ = start_program(NOBODY_READS).communicate(timeout=20)
+    assert "went on" in said

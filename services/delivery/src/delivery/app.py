@@ -18,7 +18,7 @@ from common import log, tracing
 from common.clock import SystemClock
 from common.consuming import wait_for_topics
 from common.health import Health, Need
-from common.http import new_client
+from common.http import Caller
 from common.kafka import new_broker, start_when_reachable
 from common.schema import NewerSchema
 from common.service import Listener, run, serve
@@ -63,6 +63,7 @@ _log = log.get(__name__)
 DRAIN_FOR = timedelta(seconds=6)
 _SCHEMA_LOOK_S = 1.0
 _SCHEMA_RELOOK_S = 5.0
+_SETTINGS_LOOK = timedelta(seconds=2)
 
 LoopBody = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
@@ -107,11 +108,9 @@ async def serve_delivery(config: DeliveryConfig) -> None:
     health, clock = Health("delivery"), SystemClock()
     postgres, kafka = health.need("postgres"), health.need("kafka")
     pool = await _pool(config)
-    settings_client = new_client(
-        config.delivery_settings_url,
-        headers={"Authorization": f"Bearer {config.delivery_settings_token.get_secret_value()}"},
+    settings = HttpSettings(
+        config.delivery_settings_url, config.delivery_settings_token.get_secret_value(), clock
     )
-    settings = HttpSettings(settings_client, clock)
     broker = new_broker(config, "lull-delivery")
     prefix = config.kafka_topic_prefix
     intercom = Intercom()
@@ -219,7 +218,7 @@ async def serve_delivery(config: DeliveryConfig) -> None:
     loops["actions"] = lambda stop: actions.drain(stop, DRAIN_FOR)
     sweeping, kept = health.loop("actions", 2 * SWEEP_EVERY_S), config.delivery_actions_days
     loops["forgetting"] = lambda stop: actions.sweep(stop, sweeping, timedelta(days=kept))
-    loops["settings"] = _settings_watch(settings_client, peers["settings"])
+    loops["settings"] = _settings_watch(config.delivery_settings_url, peers["settings"])
 
     async def close() -> None:
         await broker.stop()
@@ -227,7 +226,7 @@ async def serve_delivery(config: DeliveryConfig) -> None:
         await intercom.aclose()
         for crm in crms.values():
             await crm.aclose()
-        await settings_client.aclose()
+        await settings.aclose()
         pool.terminate()
 
     def held(crm: str, workspace_id: str) -> tuple[str, float] | None:
@@ -367,17 +366,18 @@ def _schema_watch(pool: asyncpg.Pool, need: Need) -> LoopBody:
     return watch
 
 
-def _settings_watch(client: httpx.AsyncClient, peer: Need) -> LoopBody:
+def _settings_watch(url: str, peer: Need) -> LoopBody:
     async def watch(stop: asyncio.Event) -> None:
+        caller = Caller()
         while not stop.is_set():
             try:
-                async with asyncio.timeout(2.0):
-                    await client.get("/")
+                await caller.call("GET", url, _SETTINGS_LOOK, headers={})
             except (httpx.HTTPError, OSError, TimeoutError):
                 peer.missing("cannot be reached")
             else:
                 peer.met()
             await _pause(stop, 5.0)
+        await caller.aclose()
 
     return watch
 

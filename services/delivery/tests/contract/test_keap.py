@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from common.http import Answer
 from delivery.adapters.crm.keap.adapter import PLACES_MAX, Keap
 from delivery.domain.conversation import Contact
 from delivery.domain.note import Marker
@@ -67,7 +68,7 @@ def test_what_is_left_holds_nothing_back_before_it_is_nothing() -> None:
     }
     told = {
         said.limit: (said.remaining, said.resets_in)
-        for said in crm.told(httpx.Response(200, headers=headers))
+        for said in crm.told(Answer(200, httpx.Headers(headers), b""))
     }
     assert told == {
         "day": (0, timedelta(minutes=30)),

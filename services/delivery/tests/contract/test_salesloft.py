@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from common.http import Answer
 from delivery.adapters.crm.salesloft.adapter import Salesloft
 from delivery.domain.action import Action, NewPerson, NewTask, Who
 from delivery.domain.conversation import Contact
@@ -44,11 +45,11 @@ def test_few_points_left_are_left_to_others_until_the_minute_ends() -> None:
     """Whatever is left is shared with the team's other integrations."""
     crm = answering(lambda _: httpx.Response(500))
     headers = {"x-ratelimit-remaining-minute": "17", "date": "Sun, 22 Nov 2026 10:00:40 GMT"}
-    [told] = crm.told(httpx.Response(200, headers=headers))
+    [told] = crm.told(Answer(200, httpx.Headers(headers), b""))
     assert (told.limit, told.remaining, told.resets_in) == ("points", 17, timedelta(seconds=20))
     del headers["date"]
-    assert crm.told(httpx.Response(200, headers=headers))[0].resets_in == timedelta(minutes=1)
-    assert crm.told(httpx.Response(200)) == ()
+    assert crm.told(Answer(200, httpx.Headers(headers), b""))[0].resets_in == timedelta(minutes=1)
+    assert crm.told(Answer(200, httpx.Headers(), b"")) == ()
 
 
 async def test_an_ignored_filter_finds_no_strangers() -> None:

@@ -15,6 +15,7 @@ from common.clock import SystemClock
 from common.config import KafkaConfig
 from common.events import SettingsChanged
 from common.health import Health
+from common.http import Through
 from common.topics import SETTINGS_CHANGED, create_topics
 from delivery.adapters.settings import HttpSettings
 from delivery.changes import SettingsChanges
@@ -88,8 +89,9 @@ class World:
 
     def replica(self) -> Replica:
         transport = httpx.MockTransport(self.settings.answer)
-        client = httpx.AsyncClient(transport=transport, base_url="http://settings")
-        settings, ledger, health = HttpSettings(client, CLOCK), Ledger(), Health("delivery")
+        calls = Through(httpx.AsyncClient(transport=transport))
+        settings = HttpSettings("http://settings", "credential", CLOCK, calls)
+        ledger, health = Ledger(), Health("delivery")
         side: Any = ledger
         delivery = Delivery("hubspot", side, settings, settings.forget, lambda: None)
         peer, loop = health.peer("settings.changed"), health.loop("settings.changed")

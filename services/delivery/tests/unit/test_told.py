@@ -1,11 +1,13 @@
 """What HubSpot's and Pipedrive's answers say about their limits, and which one a 429 is about."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from common.http import Answer
 from delivery.adapters.crm.hubspot.adapter import HubSpot
 from delivery.adapters.crm.pipedrive.adapter import Pipedrive
 from delivery.adapters.crm.pipedrive.limits import BUDGET_WAIT
@@ -26,9 +28,9 @@ async def pipedrive() -> AsyncIterator[Pipedrive]:
     await crm.aclose()
 
 
-def answered(status: int = 200, json: Any = None, **headers: str) -> httpx.Response:
+def answered(status: int = 200, body: Any = None, **headers: str) -> Answer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.Response(status, headers=named, json=json)
+    return Answer(status, httpx.Headers(named), json.dumps(body).encode())
 
 
 async def test_hubspot_tells_of_the_limit_of_calls_and_nothing_after_a_search(

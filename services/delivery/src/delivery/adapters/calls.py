@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import httpx
 from common import http
+from common.http import Answer
 
 from delivery.domain.backoff import RETRY_AFTER_MAX
 from delivery.ports import GiveUp, RetryLater, UnknownEnd
@@ -49,7 +50,7 @@ async def answer(
     body: object = None,
     write: bool,
     max_bytes: int = http.ANSWER_MAX_BYTES,
-) -> httpx.Response:
+) -> Answer:
     """The whole answer, whatever its status.
 
     Raises:
@@ -82,7 +83,7 @@ def unanswered(reason: str, *, write: bool, retry_after: timedelta | None = None
     return (UnknownEnd if write else RetryLater)(reason, retry_after)
 
 
-def json_object(response: httpx.Response, *, write: bool) -> dict[str, Any]:
+def json_object(response: Answer, *, write: bool) -> dict[str, Any]:
     """The answer as a JSON object; anything else, such as a gateway's HTML, is no answer."""
     try:
         body = json.loads(response.content)
@@ -102,7 +103,7 @@ def shape(*, write: bool = False) -> Iterator[None]:
         raise unanswered("bad_answer", write=write) from None
 
 
-def error_body(response: httpx.Response) -> dict[str, Any]:
+def error_body(response: Answer) -> dict[str, Any]:
     """What a refusal says, for codes in it; `{}` where it says nothing in JSON."""
     try:
         return json_object(response, write=False)
@@ -110,7 +111,7 @@ def error_body(response: httpx.Response) -> dict[str, Any]:
         return {}
 
 
-def is_json(response: httpx.Response) -> bool:
+def is_json(response: Answer) -> bool:
     return "json" in response.headers.get("content-type", "").lower()
 
 
@@ -128,12 +129,12 @@ def number(crm_id: str) -> int:
     return int(crm_id)
 
 
-def answered_at(response: httpx.Response) -> datetime | None:
+def answered_at(response: Answer) -> datetime | None:
     """The other side's own time, from its Date header."""
     return _http_date(response.headers.get("date", ""))
 
 
-def retry_after(response: httpx.Response) -> timedelta | None:
+def retry_after(response: Answer) -> timedelta | None:
     """What Retry-After asks for, in seconds or as a date, at most a day; None: nothing usable."""
     raw = response.headers.get("retry-after", "")
     seconds = _SECONDS.fullmatch(raw)
@@ -144,7 +145,7 @@ def retry_after(response: httpx.Response) -> timedelta | None:
     return capped(at - now) if at and now else None
 
 
-def whole_number(response: httpx.Response, header: str) -> int | None:
+def whole_number(response: Answer, header: str) -> int | None:
     """A header that is one; None: missing, or anything else."""
     raw = response.headers.get(header, "").strip()
     return int(raw) if raw.isascii() and raw.isdecimal() and len(raw) < 10 else None

@@ -35,6 +35,7 @@ _ITS_WORD: Final = frozenset(
     {"http_402", "http_409", "http_423", "http_425", "http_429", "http_477", "partial_answer"}
 )
 _CIRCUITS_MAX: Final = 20_000
+_UNHEARD: Final = Circuit()
 _STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
 
 _vendor_state = Gauge(
@@ -154,7 +155,7 @@ class VendorGuard:
             until.put_off(await self._permit(whose, call))
             self._refuse_while_open(whose.account)
         now, account = self.monotonic(), whose.account
-        connection = self._connections.get(account, Circuit())
+        connection = self._connections.get(account, _UNHEARD)
         turn = Turn(account, connection.open_until is not None, self._vendor.open_until is not None)
         if turn.probes_connection:
             self._keep(account, circuit.probing(connection, now))
@@ -164,7 +165,7 @@ class VendorGuard:
 
     def answered(self, turn: Turn, failure: BaseException | None) -> None:
         now, account = self.monotonic(), turn.connection
-        one, vendor = self._connections.get(account, Circuit()), self._vendor
+        one, vendor = self._connections.get(account, _UNHEARD), self._vendor
         if failure is not None and not isinstance(failure, Exception):  # cut off: nobody knows
             self._keep(account, circuit.unheard(one, probe=turn.probes_connection))
             self._keep_vendor(circuit.unheard(vendor, probe=turn.probes_vendor))

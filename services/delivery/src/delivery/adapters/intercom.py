@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
-from common.http import Caller, Calls, Through
+from common.http import Answer, Caller, Calls, Through
 from common.updates import (
     INTERNAL_PART_TYPES,
     OPENING_PART_ID,
@@ -113,7 +113,7 @@ class Intercom:
 
     async def _get(
         self, access: IntercomAccess, path: str, deadline: timedelta, query: Mapping[str, str]
-    ) -> httpx.Response:
+    ) -> Answer:
         until = Deadline(deadline)
         turn = await self.guard.admit(access.whose, Call.OTHER, until)
         try:
@@ -140,7 +140,7 @@ class Intercom:
         return response
 
 
-def _failure(response: httpx.Response) -> Exception:
+def _failure(response: Answer) -> Exception:
     status = response.status_code
     code = f"http_{status}"
     if status == 401 or (status == 403 and _error_codes(response) & REFUSED_TOKEN):
@@ -157,7 +157,7 @@ def _failure(response: httpx.Response) -> Exception:
     return GiveUp(code)
 
 
-def _reset(response: httpx.Response) -> timedelta | None:
+def _reset(response: Answer) -> timedelta | None:
     """X-RateLimit-Reset is in Unix seconds; a Retry-After, though not documented, is honoured."""
     at, now = response.headers.get("x-ratelimit-reset", ""), answered_at(response)
     if at.isdecimal() and len(at) < 12 and now:
@@ -166,7 +166,7 @@ def _reset(response: httpx.Response) -> timedelta | None:
     return retry_after(response)
 
 
-def _error_codes(response: httpx.Response) -> frozenset[str]:
+def _error_codes(response: Answer) -> frozenset[str]:
     errors = error_body(response).get("errors")
     listed = errors if isinstance(errors, list) else []
     return frozenset(str(e.get("code")) for e in listed if isinstance(e, dict))

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from common.events import DeliveryOutcome
 
-from delivery.adapters.rows import COLUMNS, JSON_COLUMNS, known_columns
+from delivery.adapters.rows import COLUMNS, known_columns
 from delivery.domain.row import Key, Known
 
+_AS_JSON: Final = json.JSONEncoder(default=str).encode
 _KEY: Final = ("workspace_id", "conversation_id", "crm", "crm_account")
 _SAME_KEY: Final = " AND ".join(f"ledger.{name} = n.{name}" for name in _KEY)
 
@@ -93,12 +94,4 @@ def sent(outcomes: Iterable[DeliveryOutcome]) -> list[dict[str, Any]]:
 
 
 def as_json(rows: Sequence[Mapping[str, Any]]) -> str:
-    return json.dumps([_plain(row) for row in rows], default=str)
-
-
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns that are JSON already are not to be wrapped once more."""
-    return {
-        name: json.loads(value) if name in JSON_COLUMNS and isinstance(value, str) else value
-        for name, value in row.items()
-    }
+    return _AS_JSON(rows)

@@ -35,8 +35,6 @@ COLUMNS = """
     lease_token, lease_until > now() AS leased, now() AS at
 """
 
-JSON_COLUMNS = frozenset({"open_requests", "unknown_write", "unknown_activity"})
-
 
 def row_of(record: Mapping[str, Any]) -> Row:
     return Row(
@@ -71,7 +69,7 @@ def request_columns(row: Row) -> dict[str, Any]:
     """What intake changes."""
     return {
         "wanted": row.wanted,
-        "open_requests": json.dumps([request_json(request) for request in row.requests]),
+        "open_requests": [request_json(request) for request in row.requests],
         "seen_actions": list(row.seen_actions),
     }
 
@@ -201,18 +199,16 @@ def _unknown(value: str | None) -> UnknownWrite | None:
     )
 
 
-def _unknown_json(unknown: UnknownWrite | None) -> str | None:
+def _unknown_json(unknown: UnknownWrite | None) -> dict[str, Any] | None:
     if unknown is None:
         return None
-    return json.dumps(
-        {
-            "person_id": unknown.person_id,
-            "period": unknown.period,
-            "started_at": unknown.started_at.isoformat(),
-            "through": _update_json(unknown.through),
-            "probes": unknown.probes,
-        }
-    )
+    return {
+        "person_id": unknown.person_id,
+        "period": unknown.period,
+        "started_at": unknown.started_at.isoformat(),
+        "through": _update_json(unknown.through),
+        "probes": unknown.probes,
+    }
 
 
 def request_of(fields: dict[str, Any]) -> Request:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import httpx
 from common.clock import Clock
 from common.eligibility import Installation
-from common.http import send
+from common.http import Answer, Caller, Calls
 from common.together import Together
 from pydantic import BaseModel, ValidationError
 
@@ -53,8 +53,10 @@ class _Held:
 
 @dataclass(slots=True)
 class HttpSettings:
-    client: httpx.AsyncClient  # base URL is settings' internal listener, with our credential
+    url: str  # settings' internal listener
+    token: str  # our credential there
     clock: Clock
+    calls: Calls = field(default_factory=Caller)
     monotonic: Callable[[], float] = time.monotonic
     _held: dict[str, dict[tuple[str, ...], _Held]] = field(default_factory=dict)  # by workspace
     _relied_on: bool = False
@@ -65,6 +67,9 @@ class HttpSettings:
         # Looks that come while one is under way go together in the next: none is answered by a
         # request that was sent before it was asked.
         self._looks = Together(self._look, expected=RetryLater, at_once=LOOKS_AT_ONCE)
+
+    async def aclose(self) -> None:
+        await self.calls.aclose()
 
     def forget(self, workspace_id: str) -> None:
         """Something of this workspace changed: the next look asks settings."""
@@ -87,7 +92,7 @@ class HttpSettings:
 
     async def _look(self, keys: Sequence[tuple[str, str]]) -> Sequence[Installation | None]:
         asked = [{"workspace_id": workspace_id, "app": app} for workspace_id, app in keys]
-        answer = await self._send("POST", "/internal/v1/installations", json={"asked": asked})
+        answer = await self._send("/internal/v1/installations", {"asked": asked})
         found = _read(_Installations.model_validate, answer).installations
         if len(found) != len(keys):
             raise SettingsAway("settings_unreadable")
@@ -98,9 +103,8 @@ class HttpSettings:
     ) -> CrmAccess:
         async def ask() -> tuple[CrmAccess, float]:
             answer = await self._send(
-                "POST",
                 f"/internal/v1/crm-access/{workspace_id}/{app}",
-                json={"rejected_token_hash": _hash(rejected)},
+                {"rejected_token_hash": _hash(rejected)},
             )
             access = _read(_crm_access, answer)
             left = (access.expires_at - _TOKEN_MARGIN - self.clock.now()).total_seconds()
@@ -113,9 +117,8 @@ class HttpSettings:
     ) -> IntercomAccess:
         async def ask() -> tuple[IntercomAccess, float]:
             answer = await self._send(
-                "POST",
                 f"/internal/v1/intercom-access/{workspace_id}",
-                json={"rejected_token_hash": _hash(rejected)},
+                {"rejected_token_hash": _hash(rejected)},
             )
             return _read(_intercom_access, answer), TOKEN_HELD_FOR_S
 
@@ -138,13 +141,15 @@ class HttpSettings:
             self._held.setdefault(place[1], {})[place] = _Held(value, asked_at + for_s)
         return value
 
-    async def _send(self, method: str, path: str, **options: Any) -> Any:
+    async def _send(self, path: str, body: object) -> Any:
         try:
-            response = await send(
-                self.client,
-                self.client.build_request(method, path, **options),
+            response = await self.calls.call(
+                "POST",
+                f"{self.url.rstrip('/')}{path}",
                 _DEADLINE,
-                _ANSWER_MAX_BYTES,
+                headers={"Authorization": f"Bearer {self.token}"},
+                body=body,
+                max_bytes=_ANSWER_MAX_BYTES,
             )
         except (httpx.HTTPError, OSError, TimeoutError) as error:
             raise SettingsAway("settings_unreachable") from error
@@ -190,7 +195,7 @@ def _intercom_access(answer: dict[str, Any]) -> IntercomAccess:
     )
 
 
-def _body(response: httpx.Response) -> dict[str, Any]:
+def _body(response: Answer) -> dict[str, Any]:
     try:
         body = response.json()
     except ValueError:
@@ -198,7 +203,7 @@ def _body(response: httpx.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _retry_after(response: httpx.Response, now: datetime) -> timedelta | None:
+def _retry_after(response: Answer, now: datetime) -> timedelta | None:
     value = response.headers.get("Retry-After", "").strip()
     if value.isdecimal() and len(value) < 10:
         return timedelta(seconds=int(value))

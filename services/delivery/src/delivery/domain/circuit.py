@@ -102,8 +102,9 @@ def unheard(circuit: Circuit, *, probe: bool) -> Circuit:
 def _counted(
     circuit: Circuit, connection: str, now: float, *, failed: bool
 ) -> tuple[tuple[str, bool], ...]:
-    latest = [] if now - circuit.heard_at > STALE_AFTER_S else list(circuit.latest)
-    theirs = [place for place, (one, _) in enumerate(latest) if one == connection]
-    if len(theirs) >= circuit.of_one:
-        del latest[theirs[0]]
+    latest = () if now - circuit.heard_at > STALE_AFTER_S else circuit.latest
+    if circuit.of_one < LATEST:
+        theirs = [place for place, (one, _) in enumerate(latest) if one == connection]
+        if len(theirs) >= circuit.of_one:
+            latest = latest[: theirs[0]] + latest[theirs[0] + 1 :]
     return (*latest, (connection, failed))[-LATEST:]

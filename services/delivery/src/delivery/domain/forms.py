@@ -27,9 +27,8 @@ class Form:
     newline = "\n"
 
     def time(self, at: datetime) -> str:
-        local = at.astimezone(self.zone)
-        offset = local.strftime("%z")
-        return f"{local:%Y-%m-%d %H:%M} {offset[:3]}:{offset[3:5]}"
+        local = at.astimezone(self.zone).isoformat(" ", "minutes")
+        return f"{local[:16]} {local[16:22]}"
 
     def text(self, text: str) -> str:
         return text

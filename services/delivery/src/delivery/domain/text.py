@@ -25,13 +25,19 @@ _ZWJ: Final = "\u200d"
 
 def harmless(text: str) -> str:
     """The text, safe in any encoding, JSON body and line of ours."""
-    text = _HARMFUL.sub("\ufffd", _LINE_ENDS.sub("\n", text))
+    if not text.replace("\n", "").isprintable():  # as most are: then none of these is in it
+        text = _HARMFUL.sub("\ufffd", _LINE_ENDS.sub("\n", text))
+    if "lull" not in text:
+        return text
     return TOKEN.sub(lambda found: found[0].replace("lull", f"l{_JOINER}ull", 1), text)
 
 
 def one_line(text: str, max_chars: int) -> str:
     """A name within a line of ours: no line ends, no direction marks, bounded."""
-    line = " ".join(_BIDI.sub("", harmless(text)).split())
+    line = harmless(text)
+    if not line.isprintable():
+        line = _BIDI.sub("", line)
+    line = " ".join(line.split())
     return line if len(line) <= max_chars else line[: boundary(line, max_chars - 1)] + "…"
 
 

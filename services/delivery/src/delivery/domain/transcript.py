@@ -82,9 +82,8 @@ def _head(conversation: Conversation, marker: Marker, form: Form) -> str:
 def _who(messages: Sequence[Message]) -> str:
     """The customers' names, as many as a line holds; "Customer" where none has one."""
     customers = (m for m in messages if role(m.author_kind) == "Customer")
-    names = list(
-        dict.fromkeys(one_line(m.author_name or "Customer", NAME_MAX_CHARS) for m in customers)
-    )
+    given = dict.fromkeys(m.author_name or "Customer" for m in customers)
+    names = list(dict.fromkeys(one_line(name, NAME_MAX_CHARS) for name in given))
     if not names:
         return "Customer"
     more = len(names) - NAMES_SHOWN
@@ -99,15 +98,15 @@ def _fitted(conversation: Conversation, form: Form, room: Size) -> list[str]:
     """The messages, or the opening and the newest of them, within the room."""
     messages = conversation.messages
     said = [form.message(message) for message in messages]
-    sizes = [Size.of(block) for block in said]
     gap = [form.gap(conversation.omitted)] if conversation.omitted else []
-    if sum(map(Size.of, gap), sum(sizes, Size(0, 0))).fits(room):
-        return said[:1] + gap + said[1:]
+    whole = said[:1] + gap + said[1:]
+    if Size.of("".join(whole)).fits(room):
+        return whole
 
     if conversation.omitted or len(messages) > 1:
         # The widest that the line about the omitted can become is kept free.
         room -= Size.of(form.gap(conversation.omitted + len(messages)))
-    later = sum(sizes[1:], Size(0, 0))
+    later = Size.of("".join(said[1:]))
     opening = _cut(messages[0], said[0], form, room.half().larger(room - later))
     room -= Size.of(opening)
     newest: list[str] = []

@@ -13,7 +13,7 @@ from typing import Any, Final
 import httpx
 from common.catalog import APPS
 from common.health import Need
-from common.http import Calls
+from common.http import Answer, Calls
 from common.peers import place_of
 from pydantic import BaseModel, ValidationError
 
@@ -150,7 +150,7 @@ class HttpActions:
         self.need.met()
         return cards.apps
 
-    async def _post(self, url: str, body: dict[str, Any], within: timedelta) -> httpx.Response:
+    async def _post(self, url: str, body: dict[str, Any], within: timedelta) -> Answer:
         return await self.calls.call(
             "POST",
             url,

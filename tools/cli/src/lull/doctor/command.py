@@ -89,9 +89,13 @@ async def _try(app: str, workspace: str) -> list[Step]:
 @asynccontextmanager
 async def _settings(config: DoctorConfig) -> AsyncIterator[HttpSettings]:
     token = config.delivery_settings_token
-    headers = {"Authorization": f"Bearer {token.get_secret_value() if token else ''}"}
-    async with new_client(config.delivery_settings_url, headers=headers) as client:
-        yield HttpSettings(client, SystemClock())
+    settings = HttpSettings(
+        config.delivery_settings_url, token.get_secret_value() if token else "", SystemClock()
+    )
+    try:
+        yield settings
+    finally:
+        await settings.aclose()
 
 
 def _facts() -> None:

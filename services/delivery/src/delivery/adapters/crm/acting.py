@@ -8,8 +8,8 @@ from abc import abstractmethod
 from dataclasses import replace
 from datetime import timedelta
 
-import httpx
 from common.catalog import ActionKind
+from common.http import Answer
 
 from delivery.adapters.calls import Deadline, shape
 from delivery.adapters.crm.base import Json
@@ -47,7 +47,7 @@ class ActingCrm(FindingCrm):
     ) -> str | None:
         """The lead, deal or task that an earlier attempt at this action made."""
 
-    def already_there(self, response: httpx.Response) -> AlreadyThere | None:
+    def already_there(self, response: Answer) -> AlreadyThere | None:
         """Whether a refusal says that such a person exists."""
         return None
 
@@ -142,7 +142,7 @@ class ActingCrm(FindingCrm):
         with shape(write=True):
             return self.id_in(made)
 
-    def _failure(self, access: CrmAccess, response: httpx.Response, *, write: bool) -> Exception:
+    def _failure(self, access: CrmAccess, response: Answer, *, write: bool) -> Exception:
         refused = 400 <= response.status_code < 500
         there = self.already_there(response) if refused else None
         return there or super()._failure(access, response, write=write)

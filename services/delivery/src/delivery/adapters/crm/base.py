@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 
 import httpx
 from common.catalog import ActionKind
-from common.http import Caller, Calls, Through
+from common.http import Answer, Caller, Calls, Through
 
 from delivery.adapters.calls import (
     Deadline,
@@ -89,19 +89,19 @@ class HttpCrm(ABC):
     def changed_note(self, note_id: str, body: str, note: Note) -> tuple[str, Json]:
         """Method and body of the request that changes it."""
 
-    def forbidden(self, response: httpx.Response) -> Exception:
+    def forbidden(self, response: Answer) -> Exception:
         """What the CRM's own 403 means; refused for good where it does not say."""
         return GiveUp(f"http_{response.status_code}")
 
-    def window_ends(self, response: httpx.Response) -> timedelta:
+    def window_ends(self, response: Answer) -> timedelta:
         """How long a 429 without Retry-After is waited out, by the vendor's own headers."""
         return self.rate_limit_wait
 
-    def limit_hit(self, response: httpx.Response) -> str:
+    def limit_hit(self, response: Answer) -> str:
         """The name of the limit that a 429 is about."""
         return self.limits[0].name
 
-    def told(self, response: httpx.Response) -> Sequence[Told]:
+    def told(self, response: Answer) -> Sequence[Told]:
         """What an answer's headers say about our limits, whatever its status."""
         return ()
 
@@ -231,7 +231,7 @@ class HttpCrm(ABC):
         self.guard.answered(turn, None)
         return found
 
-    def _failure(self, access: CrmAccess, response: httpx.Response, *, write: bool) -> Exception:
+    def _failure(self, access: CrmAccess, response: Answer, *, write: bool) -> Exception:
         status = response.status_code
         code = f"http_{status}"
         if status == 401:

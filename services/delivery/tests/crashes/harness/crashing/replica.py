@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import asyncpg
 from common.clock import SystemClock
-from common.http import new_client
 from delivery.adapters.crm import crm_for
 from delivery.adapters.guard import VendorGuard
 from delivery.adapters.intercom import Intercom, conversation_link
@@ -85,9 +84,8 @@ async def replica(
 
     """
     pool = await asyncpg.create_pool(wiring.database_dsn, min_size=0, max_size=connections)
-    credential = {"Authorization": f"Bearer {wiring.settings_token}"}
-    client = new_client(wiring.settings_url, headers=credential)
-    settings, intercom = HttpSettings(client, SystemClock()), Intercom()
+    settings = HttpSettings(wiring.settings_url, wiring.settings_token, SystemClock())
+    intercom = Intercom()
     settings.rely(True)  # nothing changes here while it runs
     permits = Permits(pool)
     intercom.guard = VendorGuard("intercom", (), permits, random.random)
@@ -106,5 +104,5 @@ async def replica(
         for crm in adapters:
             await crm.aclose()
         await permits.aclose()
-        await client.aclose()
+        await settings.aclose()
         await pool.close()

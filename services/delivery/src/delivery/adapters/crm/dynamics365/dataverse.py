@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import ClassVar, Final
 from uuid import UUID, uuid5
 
-import httpx
+from common.http import Answer
 
 from delivery.adapters.calls import Deadline, error_body
 from delivery.adapters.crm.acting import ActingCrm
@@ -47,7 +47,7 @@ class Dataverse(ActingCrm):
     headers: ClassVar[Mapping[str, str]] = {"OData-Version": "4.0", "OData-MaxVersion": "4.0"}
     read_headers: ClassVar[Mapping[str, str]] = {"If-None-Match": "null"}  # nothing out of a cache
 
-    def _failure(self, access: CrmAccess, response: httpx.Response, *, write: bool) -> Exception:
+    def _failure(self, access: CrmAccess, response: Answer, *, write: bool) -> Exception:
         said = error_body(response).get("error")
         code = said.get("code") if isinstance(said, dict) else None
         if response.status_code == 412 or code == DUPLICATE_KEY:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Final
 from urllib.parse import quote
 
-import httpx
+from common.http import Answer
 
 from delivery.adapters.calls import Deadline, error_body, record_id, shape, whole_number
 from delivery.adapters.crm.base import Json, utc_iso
@@ -86,19 +86,19 @@ class HubSpot(HubSpotObjects):
     def changed_note(self, note_id: str, body: str, note: Note) -> tuple[str, Json]:
         return "PATCH", {"properties": _properties(body, note)}
 
-    def forbidden(self, response: httpx.Response) -> Exception:
+    def forbidden(self, response: Answer) -> Exception:
         if error_body(response).get("category") == "MISSING_SCOPES":
             return ReconnectNeeded("missing_scopes")
         return super().forbidden(response)
 
-    def window_ends(self, response: httpx.Response) -> timedelta:
+    def window_ends(self, response: Answer) -> timedelta:
         searched = self.limit_hit(response) == "searches"
         return timedelta(seconds=1) if searched else self.rate_limit_wait
 
-    def limit_hit(self, response: httpx.Response) -> str:
+    def limit_hit(self, response: Answer) -> str:
         return "searches" if error_body(response).get("policyName") == "SECONDLY" else "calls"
 
-    def told(self, response: httpx.Response) -> Sequence[Told]:
+    def told(self, response: Answer) -> Sequence[Told]:
         left = whole_number(response, "x-hubspot-ratelimit-remaining")
         if left is None:  # answers to searches say nothing
             return ()

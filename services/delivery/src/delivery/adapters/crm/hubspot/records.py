@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar, Final
 
-import httpx
 from common.catalog import ActionKind
+from common.http import Answer
 
 from delivery.adapters.calls import Deadline, error_body, record_id, shape
 from delivery.adapters.crm.acting import ActingCrm, AlreadyThere
@@ -147,7 +147,7 @@ class HubSpotObjects(ActingCrm):
                     return self.id_in(one)
         return None
 
-    def already_there(self, response: httpx.Response) -> AlreadyThere | None:
+    def already_there(self, response: Answer) -> AlreadyThere | None:
         if response.status_code != 409:
             return None
         told = _EXISTING.search(str(error_body(response).get("message")))

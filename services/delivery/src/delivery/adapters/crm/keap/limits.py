@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import ClassVar, Final
 
-import httpx
+from common.http import Answer
 
 from delivery.adapters.calls import answered_at
 from delivery.adapters.crm.acting import ActingCrm
@@ -36,18 +36,18 @@ class KeapLimits(ActingCrm):
     )
     rate_limit_wait = timedelta(minutes=1)
 
-    def window_ends(self, response: httpx.Response) -> timedelta:
+    def window_ends(self, response: Answer) -> timedelta:
         hit = self.limit_hit(response)
         if hit == "spike":
             return timedelta(seconds=1)
         return _day_ends(response) if hit in ("day", "account_day") else self.rate_limit_wait
 
-    def limit_hit(self, response: httpx.Response) -> str:
+    def limit_hit(self, response: Answer) -> str:
         if SPIKE in response.content:
             return "spike"
         return next((told.limit for told in self.told(response) if told.remaining == 0), "minute")
 
-    def told(self, response: httpx.Response) -> Sequence[Told]:
+    def told(self, response: Answer) -> Sequence[Told]:
         found = []
         for name, (header, place) in LEFT.items():
             left = response.headers.get(header, "").split("|")[place:][:1]
@@ -59,7 +59,7 @@ class KeapLimits(ActingCrm):
         return found
 
 
-def _day_ends(response: httpx.Response) -> timedelta:
+def _day_ends(response: Answer) -> timedelta:
     at = answered_at(response)
     if at is None:
         return QUOTA_WAIT

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import ClassVar, Final
 
-import httpx
+from common.http import Answer
 
 from delivery.adapters.calls import capped, whole_number
 from delivery.adapters.crm.acting import ActingCrm
@@ -43,19 +43,19 @@ class PipedriveLimits(ActingCrm):
     )
     rate_limit_wait = BURST
 
-    def window_ends(self, response: httpx.Response) -> timedelta:
+    def window_ends(self, response: Answer) -> timedelta:
         if self.limit_hit(response) == "daily":
             return BUDGET_WAIT
         return max(_resets_in(response) or timedelta(0), self.rate_limit_wait)
 
-    def limit_hit(self, response: httpx.Response) -> str:
+    def limit_hit(self, response: Answer) -> str:
         if whole_number(response, "x-daily-ratelimit-token-remaining") == 0:
             return "daily"
         # A refused search tells of its own limit, which is far below the burst of any plan.
         amount = whole_number(response, "x-ratelimit-limit")
         return "burst" if amount is None or amount > SEARCHES else "searches"
 
-    def told(self, response: httpx.Response) -> Sequence[Told]:
+    def told(self, response: Answer) -> Sequence[Told]:
         told = []
         tokens = whole_number(response, "x-daily-ratelimit-token-remaining")
         if tokens is not None:  # undocumented, and sometimes missing
@@ -69,6 +69,6 @@ class PipedriveLimits(ActingCrm):
         return told
 
 
-def _resets_in(response: httpx.Response) -> timedelta | None:
+def _resets_in(response: Answer) -> timedelta | None:
     seconds = whole_number(response, "x-ratelimit-reset")
     return None if seconds is None else capped(timedelta(seconds=seconds))

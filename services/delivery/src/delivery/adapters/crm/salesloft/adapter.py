@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
-import httpx
+from common.http import Answer
 
 from delivery.adapters.calls import Deadline, answered_at, number, record_id, shape, whole_number
 from delivery.adapters.crm.base import Json
@@ -69,7 +69,7 @@ class Salesloft(SalesloftRecords):
     def changed_note(self, note_id: str, body: str, note: Note) -> tuple[str, Json]:
         return "PUT", {"content": body}
 
-    def told(self, response: httpx.Response) -> Sequence[Told]:
+    def told(self, response: Answer) -> Sequence[Told]:
         left, at = whole_number(response, "x-ratelimit-remaining-minute"), answered_at(response)
         minute_ends = timedelta(seconds=60 - at.second) if at else self.rate_limit_wait
         return () if left is None else (Told("points", None, left, minute_ends),)

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
 
-import httpx
 from common.catalog import ActionKind
+from common.http import Answer
 
 from delivery.adapters.calls import Deadline, error_body, number, record_id, shape
 from delivery.adapters.crm.acting import ActingCrm, AlreadyThere
@@ -132,7 +132,7 @@ class SalesloftRecords(ActingCrm):
         with shape():
             return [held_by(one) for one in listed]
 
-    def already_there(self, response: httpx.Response) -> AlreadyThere | None:
+    def already_there(self, response: Answer) -> AlreadyThere | None:
         errors = error_body(response).get("errors")
         refused = errors.get("email_address") if isinstance(errors, dict) else None
         if response.status_code == 422 and refused == ["is already taken"]:
