@@ -13,7 +13,7 @@ ENOUGH_TO_FIND_A_BUG = 1_500  # most need fewer than 50
 # Where rarer ones were last seen: the search begins there, to be short. It goes on if they moved.
 LAST_SEEN_NEAR = {
     "one look, and too early": 1560,
-    "a late update is never written over": 490,
+    "a late update is never written over": 2_448,
     "an activity that went with its person stays gone": 53,
     "healing needs the recorded one listed": 52,
 }
