@@ -1,13 +1,13 @@
 """Calling other systems over HTTP: a total deadline per call, bounded answers.
 
-`send` goes through an httpx client. `Caller` is for whoever makes hundreds of calls a second: what
-httpx and aiohttp do around a call costs several times the call.
+`send` goes through an httpx client. `Caller` speaks to aiohttp directly, for whoever makes hundreds
+of calls a second: what httpx does around a call costs as much as the call.
 """
 
 import asyncio
 import json
-import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
@@ -18,15 +18,31 @@ import yarl
 from httpx_aiohttp import AiohttpTransport
 
 from common import tracing
-from common.http1 import Answer, AnswerTooLarge, Connections, as_read
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_MAX_BYTES = 16 * 1024 * 1024
-# Sent twice where a connection turns out lost, they do no more than sent once.
-_REPEATABLE: Final = frozenset({"GET", "PUT", "DELETE"})
 _NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
-__all__ = ["Answer", "AnswerTooLarge", "Caller", "Calls", "Through", "new_client", "send"]
+
+# Of the body on its way only.
+_ON_ITS_WAY: Final = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
+
+
+class AnswerTooLarge(httpx.HTTPError):
+    """The body went past its limit; the rest was not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a caller of hundreds reads; httpx's own costs several times as much to make."""
+
+    status_code: int
+    headers: httpx.Headers  # without those of the body on its way
+    content: bytes
+
+    def json(self) -> Any:
+        """Raises ValueError."""
+        return json.loads(self.content)
 
 
 def new_client(
@@ -79,10 +95,15 @@ async def send(
             await response.aclose()
     return httpx.Response(
         response.status_code,
-        headers=as_read(response.headers.raw),
+        headers=_as_read(response.headers.raw),
         content=bytes(body),
         request=request,
     )
+
+
+def _as_read(headers: Iterable[tuple[bytes, bytes]]) -> httpx.Headers:
+    """As bytes: a header need not be ASCII."""
+    return httpx.Headers([pair for pair in headers if pair[0].lower() not in _ON_ITS_WAY])
 
 
 def _lost_connection(error: httpx.ConnectTimeout) -> httpx.HTTPError:
@@ -125,15 +146,14 @@ class Calls(Protocol):
 
 
 class Caller:
-    """Connections per origin, with no bound of their own: callers bound their calls."""
+    """One pool of connections per host, with no bound of its own: callers bound their calls."""
 
     def __init__(self) -> None:
-        self._origins: dict[tuple[str, str | None, int | None], Connections] = {}
-        self._tls: ssl.SSLContext | None = None
+        self._session: aiohttp.ClientSession | None = None
 
     async def aclose(self) -> None:
-        for connections in self._origins.values():
-            connections.close()
+        if self._session is not None:
+            await self._session.close()
 
     async def call(
         self,
@@ -147,52 +167,38 @@ class Caller:
         max_bytes: int = ANSWER_MAX_BYTES,
     ) -> Answer:
         where = yarl.URL(f"{url}?{urlencode(query)}" if query else url, encoded=True)
-        request = _request(method, where, headers, body)
-        with tracing.calling(method, where.host) as span:
-            answer = await self._to(where).exchange(
-                request,
-                asyncio.get_running_loop().time() + deadline.total_seconds(),
-                CONNECT_TIMEOUT_S,
-                max_bytes,
-                again=method in _REPEATABLE,
+        content = None
+        if body is not None:
+            content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+            headers = {**headers, "Content-Type": "application/json"}
+        try:
+            with tracing.calling(method, where.host) as span:
+                async with (
+                    asyncio.timeout(deadline.total_seconds()),
+                    self._opened().request(
+                        method, where, headers=headers, data=content, allow_redirects=False
+                    ) as answer,
+                ):
+                    read = await _read(answer, max_bytes)
+                if span is not None:
+                    span.set_attribute("http.response.status_code", answer.status)
+        except _NEVER_CONNECTED:
+            raise httpx.ConnectError("no connection") from None
+        except TimeoutError:
+            raise
+        except (aiohttp.ClientError, OSError):
+            raise httpx.ReadError("the connection was lost") from None
+        return Answer(answer.status, _as_read(answer.raw_headers), read)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ssl=httpx.create_ssl_context()),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
             )
-            if span is not None:
-                span.set_attribute("http.response.status_code", answer.status_code)
-        return answer
-
-    def _to(self, where: yarl.URL) -> Connections:
-        origin = (where.scheme, where.raw_host, where.port)
-        connections = self._origins.get(origin)
-        if connections is None:
-            scheme, host, port = origin
-            if scheme not in ("http", "https") or not host or port is None:
-                raise httpx.UnsupportedProtocol("neither http nor https")
-            if scheme == "https" and self._tls is None:
-                self._tls = httpx.create_ssl_context()
-            connections = Connections(host, port, self._tls if scheme == "https" else None)
-            self._origins[origin] = connections
-        return connections
-
-
-def _request(method: str, where: yarl.URL, headers: Mapping[str, str], body: object) -> bytes:
-    """Head and body. Raises ValueError where a value would end its line."""
-    lines = [
-        f"{method} {where.raw_path_qs} HTTP/1.1",
-        f"Host: {where.host_port_subcomponent}",
-        "User-Agent: lull",
-        "Accept-Encoding: gzip",
-        *(f"{name}: {value}" for name, value in headers.items()),
-    ]
-    content = b""
-    if body is not None:
-        content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        lines.append("Content-Type: application/json")
-    if content or method not in ("GET", "DELETE"):
-        lines.append(f"Content-Length: {len(content)}")
-    head = "\r\n".join(lines)
-    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
-        raise ValueError("a line end within a line of the head")
-    return b"%b\r\n\r\n%b" % (head.encode(), content)
+        return self._session
 
 
 class Through:
@@ -220,3 +226,13 @@ class Through:
         )
         answer = await send(self._client, request, deadline, max_bytes)
         return Answer(answer.status_code, answer.headers, answer.content)
+
+
+async def _read(answer: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    read = bytearray()
+    while chunk := await answer.content.readany():
+        read += chunk
+        if len(read) > max_bytes:
+            answer.close()  # the rest is not read: the connection cannot be used again
+            raise AnswerTooLarge(f"over {max_bytes} bytes")
+    return bytes(read)

@@ -326,10 +326,17 @@ async def test_only_what_may_be_repeated_is_sent_again_when_a_kept_connection_wa
     await caller.aclose()
 
 
-async def test_no_line_can_be_slipped_into_a_request() -> None:
-    caller = Caller()
-    with pytest.raises(ValueError, match="line end"):
-        await caller.call("GET", "http://127.0.0.1:9", AMPLE, headers={"X": "1\r\nY: 2"})
+async def test_no_line_can_be_slipped_into_a_request(serve_raw: Any) -> None:
+    lines = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines.append(await _request_line(reader))
+
+    caller, url = Caller(), await serve_raw(answer)
+    with pytest.raises(ValueError, match="injection"):
+        await caller.call("GET", url, AMPLE, headers={"X": "1\r\nY: 2"})
+    assert not any(lines)
+    await caller.aclose()
 
 
 async def test_a_connection_serves_one_call_after_the_other(serve_raw: Any) -> None:
