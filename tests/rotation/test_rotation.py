@@ -16,12 +16,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.faults]
 WITHIN_S = 120.0
 
 
-@pytest.fixture(autouse=True)
-def _at_length(size: str) -> None:
-    if size == "quick":
-        pytest.skip("rolls two replicas of three services three times: in the size faults")
-
-
 async def test_nobody_is_refused_and_nothing_is_lost_in_any_round(rotation: Any) -> None:
     def rounds() -> None:
         rotation.called_take_both()

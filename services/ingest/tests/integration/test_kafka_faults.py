@@ -19,6 +19,7 @@ from devstack.waiting import until
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
 PREFIX = "ingest-faults."
+INTERCOM_WAITS_S = 5.0  # developers.intercom.com: answer within 5 seconds
 FREEZES = {"quick": 1, "faults": 5, "long": 20}
 # A broker killed with -9 waits 9 s for its old session to run out: none in the quick size.
 KILLS = {"quick": 0, "faults": 5, "long": 20}
@@ -79,7 +80,7 @@ async def test_kafka_down_at_the_start_then_up_then_frozen_then_killed(
         # Down at the start: it serves, refuses in time, is alive and says why it is not ready.
         status, took_s = _post(running, signer, update)
         assert status == 503
-        assert took_s < 2
+        assert took_s < INTERCOM_WAITS_S
         assert _post(running, signer, examples["ping"])[0] == 200
         assert _health(running, "healthz").status_code == 200
         assert "Kafka" in _health(running, "readyz").json()["needs"]["kafka"]
@@ -107,7 +108,7 @@ async def test_kafka_down_at_the_start_then_up_then_frozen_then_killed(
             try:
                 status, took_s = _post(running, signer, update)
                 assert status == 503
-                assert took_s < 2
+                assert took_s < INTERCOM_WAITS_S
                 await until(is_not_ready, 5)
                 assert _health(running, "healthz").status_code == 200
             finally:
@@ -120,7 +121,7 @@ async def test_kafka_down_at_the_start_then_up_then_frozen_then_killed(
             stack.kill_kafka()
             status, took_s = _post(running, signer, update)
             assert status == 503
-            assert took_s < 2
+            assert took_s < INTERCOM_WAITS_S
             stack.restart_kafka()
             await until(is_taken, 30)
         assert running.process.stop() == 0
