@@ -5,7 +5,7 @@ policy in former times) are found by their markers, at everybody we wrote for. E
 conversation as far as its own period went.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -45,17 +45,20 @@ class Retracting:
                     changed |= await self._take_out(kind, person_id, period, talk)
         return changed
 
-    def _shown(self) -> Iterator[tuple[int | None, Conversation]]:
+    def _shown(self) -> list[tuple[int | None, Conversation]]:
         """What there may be notes of: the whole (policy `update`), and each period to its end."""
         talk = self.conversation
-        yield None, talk
-        starts = starts_of(talk, self.quiet_period)[-HEALED_PERIODS_MAX:]
-        for start, following in zip(starts, [*starts[1:], None], strict=True):
+        starts = starts_of(talk, self.quiet_period)
+        periods = [0, *(start.part_id for start in starts)]  # 0: before anybody had spoken
+        shown: list[tuple[int | None, Conversation]] = [(None, talk)]
+        for period, following in zip(periods, [*starts, None], strict=True):
             until = talk.messages
             if following is not None:
                 end = following.updated_at, following.part_id
                 until = tuple(m for m in talk.messages if (m.sent_at, m.part_id) < end)
-            yield start.part_id, replace(talk, messages=until)
+            shown.append((period, replace(talk, messages=until)))
+        said = [(period, talk) for period, talk in shown if talk.messages]
+        return [*said[:1], *said[1:][-HEALED_PERIODS_MAX:]]
 
     async def _persons(self) -> list[str]:
         if self._at is None:

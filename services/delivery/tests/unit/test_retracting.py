@@ -165,3 +165,26 @@ async def test_our_own_text_is_written_once_more_in_the_one_note_alone() -> None
     world.row = replace(world.row, wanted=2, requests=(own,), outcomes=())
     await world.attempt()
     assert "notes_marked" not in world.log
+
+
+@pytest.mark.parametrize("policy", ["update", "new"])
+@pytest.mark.parametrize("spoken_since", [False, True])
+async def test_it_is_taken_out_of_a_note_from_before_anybody_spoke(
+    policy: str, *, spoken_since: bool
+) -> None:
+    world = asked()
+    world.installation = INSTALLATION.model_copy(update={"note_policy": policy})
+    spoken = talk(BESIDE)
+    bot = replace(spoken.messages[0], part_id=2, sent_at=FIRST.updated_at, update=None)
+    bot = replace(bot, author_kind="bot", text="said 2")
+    world.conversation = replace(spoken, messages=(bot,))
+    await ask(world, Trigger.ACTION)
+    assert "said 2" in world.notes["77"]
+    if spoken_since:
+        world.conversation = replace(spoken, messages=(bot, *spoken.messages))
+        await ask(world, Trigger.MANUAL)
+    remove(world, 2)
+    await ask(world, Trigger.REMOVED)
+    assert world.outcomes() == [Outcome.UPDATED]
+    assert len(world.notes) == (2 if spoken_since and policy == "new" else 1)
+    assert [body for body in world.notes.values() if "said 2" in body] == []

@@ -8,6 +8,8 @@ from collections import Counter
 from delivery.simulation.many import simulate_many
 from delivery.simulation.plants import PLANTS
 
+MAX_TOLD = 10  # of one history
+
 
 def main() -> int:
     parser = argparse.ArgumentParser("python -m delivery.simulation", description=__doc__)
@@ -25,7 +27,10 @@ def main() -> int:
         total += Counter(histories=1) + report.counts
         if report.violations:
             bad += 1
-            print(f"seed {report.seed}: " + "\n    ".join(report.violations))  # noqa: T201
+            told = report.violations[:MAX_TOLD]
+            if more := report.violations[MAX_TOLD:]:
+                told = [*told, f"and {len(more)} more"]
+            print(f"seed {report.seed}: " + "\n    ".join(told), flush=True)  # noqa: T201
     figures = ", ".join(f"{name}: {count}" for name, count in total.items())
     print(f"{figures}; {bad} broken; {time.monotonic() - began:.1f} s")  # noqa: T201
     return bool(bad)
