@@ -134,6 +134,15 @@ def guid(account_id: str, name: str) -> str:
     return str(uuid.uuid5(_IDS, f"{account_id}/{name}"))
 
 
+def names_of(person: Person) -> tuple[str | None, str | None]:
+    """First and last name as they were written; else the first word of two is the first name."""
+    if "names" in person.extra:
+        first, last = person.extra["names"]
+        return first, last
+    first, _, last = person.name.partition(" ")
+    return (first, last) if last else (None, first or None)
+
+
 def kind_of(person: Person) -> str:
     return "leads" if person.extra.get("lead") else "contacts"
 

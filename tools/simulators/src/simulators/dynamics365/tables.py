@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from simulators.clock import iso_seconds
 from simulators.crm import Activity, Deal, Note, Person, Record
-from simulators.dynamics365.store import Case, DynamicsAccount, kind_of, new_row
+from simulators.dynamics365.store import Case, DynamicsAccount, kind_of, names_of, new_row
 from simulators.http import Json
 
 LOOKUP: Final = "@Microsoft.Dynamics.CRM.lookuplogicalname"
@@ -62,11 +62,11 @@ def _lead(account: DynamicsAccount, person: Person) -> Json:
 
 
 def _name_and_addresses(person: Person) -> Json:
-    first, _, last = person.name.partition(" ")
+    first, last = names_of(person)
     emails = [*person.emails[:3], None, None, None]
     return {
-        "firstname": (first if last else None) or None,
-        "lastname": (last or first) or None,
+        "firstname": first,
+        "lastname": last,
         "fullname": person.name or None,
         "emailaddress1": emails[0],
         "emailaddress2": emails[1],

@@ -14,7 +14,14 @@ from simulators.crm import Activity, Deal, Note, Person, Record
 from simulators.dynamics365.caller import Caller
 from simulators.dynamics365.errors import bad_request, error, exists_already, not_found
 from simulators.dynamics365.queries import ROOT, found, selected, shown, table_of
-from simulators.dynamics365.store import NOTE_MAX_CHARS, Case, DynamicsAccount, kind_of, new_row
+from simulators.dynamics365.store import (
+    NOTE_MAX_CHARS,
+    Case,
+    DynamicsAccount,
+    kind_of,
+    names_of,
+    new_row,
+)
 from simulators.dynamics365.tables import Table, etag
 from simulators.http import Call, Json, RefusedError, Routes
 from simulators.vendor import answer, no_content
@@ -99,14 +106,15 @@ def _new(caller: Caller, name: str, row_id: str, body: Json, now: float) -> Reco
     account = caller.account
     extra: Json = {column: body[column] for column in _KEPT if column in body}
     if name in ("contacts", "leads"):
+        names = (body.get("firstname"), body.get("lastname"))
         return account.add_person(
             now,
             "api",
-            name=" ".join(str(body[n]) for n in ("firstname", "lastname") if body.get(n)),
+            name=" ".join(filter(None, names)),
             emails=[str(body[column]) for column in _EMAILS if body.get(column)],
             phone=body.get("telephone1"),
             person_id=row_id,
-            extra=extra | {"lead": name == "leads"},
+            extra=extra | {"lead": name == "leads", "names": names},
         )
     if name == "annotations":
         return account.add_note(
@@ -171,9 +179,10 @@ def _change(account: DynamicsAccount, record: Record, body: Json, now: float) ->
             account.set_note_body(record, _notetext(body), now, "api")
             return
     elif isinstance(record, Person):
-        first, _, last = record.name.partition(" ")
-        pair = (body.get("firstname", first), body.get("lastname", last))
-        record.name = " ".join(part for part in pair if part)
+        first, last = names_of(record)
+        names = (body.get("firstname", first), body.get("lastname", last))
+        record.extra["names"] = names
+        record.name = " ".join(filter(None, names))
         if body.get("emailaddress1"):
             record.emails = [str(body["emailaddress1"]), *record.emails[1:]]
     record.touch(now, "api")
