@@ -1,4 +1,4 @@
-"""RESULTS-delivery.md out of delivery.jsonl: the newest row of each kind of run."""
+"""RESULTS-delivery.md out of delivery.jsonl: the newest row of each kind of run on each machine."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -10,16 +10,13 @@ Row = dict[str, Any]
 
 
 def write(results: Path, claims: Path, into: Path) -> None:
-    rows = _read(results)
-    parts = [
-        *_head(),
-        *_backlog(rows),
-        *_statements(rows),
-        *_idle(rows),
-        *_actions(rows),
-        *_noise(rows),
-        *_claims(_read(claims)),
-    ]
+    rows, parts = _read(results), [*_head()]
+    for machine in dict.fromkeys(row["machine"] for row in rows):
+        parts.append(f"## On {machine}\n")
+        on_it = [row for row in rows if row["machine"] == machine]
+        for section in (_backlog, _statements, _idle, _actions, _noise):
+            parts.extend(section(on_it))
+    parts.extend(_claims(_read(claims)))
     into.write_text("\n".join(parts) + "\n")
 
 
@@ -39,7 +36,7 @@ def _backlog(rows: Sequence[Row]) -> Iterable[str]:
     measured = _newest(rows, "backlog", "delay_ms", "workspaces", "replicas", "notes")
     if not measured:
         return
-    yield "## Notes per second from a backlog\n"
+    yield "### Notes per second from a backlog\n"
     yield _table(
         [
             "answers after",
@@ -75,7 +72,7 @@ def _statements(rows: Sequence[Row]) -> Iterable[str]:
     measured = _newest(rows, "statements", "delay_ms", "workspaces", "notes")
     if not measured:
         return
-    yield "## PostgreSQL statements per note\n"
+    yield "### PostgreSQL statements per note\n"
     yield "From a backlog, in runs of their own; intake, permits, BEGIN and COMMIT among them.\n"
     yield _table(
         ["answers after", "workspaces", "notes", "statements per note"],
@@ -103,7 +100,7 @@ def _idle(rows: Sequence[Row]) -> Iterable[str]:
     measured = _newest(rows, "idle", "delay_ms", "workspaces")
     if not measured:
         return
-    yield "## From settled to note, with nothing in the way\n"
+    yield "### From settled to note, with nothing in the way\n"
     yield _table(
         ["answers after", "workspaces", "notes", "median", "p99", "longest"],
         (
@@ -123,7 +120,7 @@ def _actions(rows: Sequence[Row]) -> Iterable[str]:
     measured = _newest(rows, "actions", "delay_ms", "workspaces")
     if not measured:
         return
-    yield "## From a press in the inbox to its answer, and to the note\n"
+    yield "### From a press in the inbox to its answer, and to the note\n"
     yield (
         "Half of the presses make a contact, half a deal, through ingest and its card as Intercom"
         " asks for it; after 700 ms the card says that the CRM is still at it.\n"
@@ -164,7 +161,7 @@ def _noise(rows: Sequence[Row]) -> Iterable[str]:
     measured = [row for row in rows if row["scenario"] == "noise"]
     if not measured:
         return
-    yield "## What one workspace does to the others\n"
+    yield "### What one workspace does to the others\n"
     yield (
         "p95 from settled to note of 50 others, in one run without and with it: `busy` has 50"
         " times the load of each, `slow` a CRM account that answers after 30 s, `hung` one that"
@@ -206,7 +203,7 @@ def _claims(rows: Sequence[Row]) -> Iterable[str]:
             for row in measured
         ),
     )
-    yield _origin(measured)
+    yield _origin(measured) + f"On {measured[0]['machine']}.\n"
 
 
 def _newest(rows: Sequence[Row], scenario: str, *by: str) -> list[Row]:
@@ -215,13 +212,9 @@ def _newest(rows: Sequence[Row], scenario: str, *by: str) -> list[Row]:
 
 
 def _origin(rows: Sequence[Row]) -> str:
-    machines = "; ".join(sorted({row["machine"] for row in rows}))
     commands = ", ".join(dict.fromkeys(f"`{row['command']}`" for row in rows))
     loads = [row["load_average"] for row in rows]
-    return (
-        f"\n{machines}; load average {min(loads)} to {max(loads)} at the ends of the runs."
-        f" Made by {commands}.\n"
-    )
+    return f"\nLoad average {min(loads)} to {max(loads)} when they ended. Made by {commands}.\n"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
