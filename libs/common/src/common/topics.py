@@ -20,6 +20,8 @@ _SEEN_WITHIN_S = 15.0  # until every broker knows a topic that was just created
 _LOOK_AGAIN_S = 0.1
 _DAY_MS = 24 * 60 * 60 * 1000
 
+OUTCOMES_KEPT_DAYS = 30
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:
@@ -36,7 +38,7 @@ _MEANINGFUL = (
     Topic(CONVERSATION_UPDATED, {**_kept(7), "message.timestamp.type": "LogAppendTime"}),
     Topic(CONVERSATION_SETTLED, _kept(7)),
     Topic(SETTINGS_CHANGED, {"cleanup.policy": "compact"}),
-    Topic(DELIVERY_OUTCOME, _kept(30)),
+    Topic(DELIVERY_OUTCOME, _kept(OUTCOMES_KEPT_DAYS)),
 )
 TOPICS = (
     *_MEANINGFUL,

@@ -184,6 +184,15 @@ class Reporter:
 
     async def outcome(self, world: World, conversation: str, outcome: str, **more: Any) -> str:
         """Keep it in the ledger, report it, and wait until the console knows."""
+        outcome_id = await self.report(world, conversation, outcome, **more)
+        await self.until(
+            "SELECT 1 FROM history WHERE outcome_id = $1 AND workspace_id = $2",
+            outcome_id,
+            world.workspace,
+        )
+        return outcome_id
+
+    async def report(self, world: World, conversation: str, outcome: str, **more: Any) -> str:
         self._made += 1
         made = f"{world.workspace}-{conversation}-{self._made}"
         outcome_id = str(more.pop("outcome_id", made))
@@ -211,11 +220,6 @@ class Reporter:
             )
         )
         await self.send(topics.DELIVERY_OUTCOME, event.key(), event.to_json())
-        await self.until(
-            "SELECT 1 FROM history WHERE outcome_id = $1 AND workspace_id = $2",
-            outcome_id,
-            world.workspace,
-        )
         return outcome_id
 
     async def send(self, topic: str, key: bytes | None, value: bytes) -> None:

@@ -72,9 +72,12 @@ class Forgetting:
             deleted.update(forgotten.deleted)
             found |= set(forgotten.conversation_ids)
             there = None  # once is enough
-        deleted["history"] = await self.history.forget_conversations(workspace_id, sorted(found))
+        now = self.clock.now()
+        deleted["history"] = await self.history.forget_conversations(
+            workspace_id, sorted(found), now
+        )
         result = {"conversations": len(found)} | dict(deleted)
-        change = Change(by, self.clock.now())
+        change = Change(by, now)
         app = record.app if record else None
         await self.installations.store.note_asked(
             workspace_id, app, "contact_forgotten", change, **result

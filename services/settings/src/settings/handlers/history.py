@@ -11,6 +11,7 @@ from common import log
 from common.clock import Clock
 from common.health import Loop
 from common.peers import PeerUnavailable
+from common.topics import OUTCOMES_KEPT_DAYS
 
 from settings.domain.attention import Attention, attention
 from settings.domain.history import AppSummary, Entry, Filter, Place
@@ -22,6 +23,8 @@ from settings.ports.history import Deliveries, HistoryStore, Pending, Preview, W
 _log = log.get(__name__)
 
 _SWEEP_EVERY_S = 600.0
+# So long what was decided may still be read, if everything is read anew.
+_REPORTED_WITHIN = timedelta(days=OUTCOMES_KEPT_DAYS + 1)
 PAGE = 50
 
 
@@ -120,7 +123,8 @@ async def sweep(history: History, kept_for: timedelta, loop: Loop, stop: asyncio
     while not stop.is_set():
         loop.beat()
         with contextlib.suppress(StoreUnavailable):  # the next time round finds it again
-            deleted = await history.store.forget_before(history.clock.now() - kept_for)
+            now = history.clock.now()
+            deleted = await history.store.forget_before(now - kept_for, now - _REPORTED_WITHIN)
             if deleted:
                 _log.info("history.forgotten", entries=deleted)
         with contextlib.suppress(TimeoutError):

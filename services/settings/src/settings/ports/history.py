@@ -28,7 +28,9 @@ class HistoryStore(Protocol):
 
     async def last_update_received(self, workspace_id: str) -> datetime | None: ...
 
-    async def forget_before(self, at: datetime) -> int: ...
+    async def forget_before(self, at: datetime, forgotten_at: datetime) -> int:
+        """Delete what is older, and what says that something was forgotten before."""
+        ...
 
     async def conversations_of(
         self, workspace_id: str, apps: Sequence[str], person_id: str
@@ -36,7 +38,11 @@ class HistoryStore(Protocol):
         """Whose outcomes name this record of a CRM."""
         ...
 
-    async def forget_conversations(self, workspace_id: str, ids: Sequence[str]) -> int: ...
+    async def forget_conversations(
+        self, workspace_id: str, ids: Sequence[str], at: datetime
+    ) -> int:
+        """Also what is reported of them later, if it was decided by then."""
+        ...
 
 
 class Pending(Protocol):

@@ -121,9 +121,12 @@ class PostgresHistory:
             )
         return at
 
-    async def forget_before(self, at: datetime) -> int:
-        """Delete what is older; how many that were."""
+    async def forget_before(self, at: datetime, forgotten_at: datetime) -> int:
+        """Delete what is older, and what was forgotten before; how many of the first."""
         async with self._database.connection() as connection:
+            await connection.execute(
+                "DELETE FROM forgotten_conversations WHERE forgotten_at < $1", forgotten_at
+            )
             status = await connection.execute(
                 "DELETE FROM history WHERE outcome_id IN"
                 " (SELECT outcome_id FROM history WHERE decided_at < $1 LIMIT 20000)",
@@ -144,8 +147,24 @@ class PostgresHistory:
             )
         return [row["conversation_id"] for row in rows]
 
-    async def forget_conversations(self, workspace_id: str, ids: Sequence[str]) -> int:
-        async with self._database.connection() as connection:
+    async def forget_conversations(
+        self, workspace_id: str, ids: Sequence[str], at: datetime
+    ) -> int:
+        """Also what is reported of them later, if it was decided by then."""
+        async with self._database.transaction() as connection:
+            # Whoever adds outcomes holds it too: they are done by now, or see what follows.
+            await connection.execute(
+                "SELECT FROM workspaces WHERE workspace_id = $1 FOR UPDATE", workspace_id
+            )
+            await connection.execute(
+                "INSERT INTO forgotten_conversations AS f"
+                " SELECT $1, unnest($2::text[]), $3"
+                " ON CONFLICT (workspace_id, conversation_id)"
+                " DO UPDATE SET forgotten_at = greatest(f.forgotten_at, excluded.forgotten_at)",
+                workspace_id,
+                list(ids),
+                at,
+            )
             status = await connection.execute(
                 "DELETE FROM history WHERE workspace_id = $1 AND conversation_id = ANY ($2)",
                 workspace_id,
@@ -155,13 +174,20 @@ class PostgresHistory:
 
 
 async def add_outcomes(connection: "AnyConnection", outcomes: Sequence[DeliveryOutcome]) -> None:
-    """Keep what is new of them, of workspaces that we know."""
+    """Keep what is new of them, of workspaces that we know, and of what nobody had forgotten."""
+    # Locked, or what is being forgotten right now would leave a line behind; in a statement of its
+    # own, since only the next one sees what was waited for.
+    await connection.execute(
+        "SELECT FROM workspaces WHERE workspace_id = ANY ($1) ORDER BY workspace_id FOR KEY SHARE",
+        list({one.workspace_id for one in outcomes}),
+    )
     await connection.executemany(
         "INSERT INTO history (outcome_id, workspace_id, conversation_id, app, crm_account,"
         " outcome, triggers, updated_at, person_id, note_id, reason, decided_at)"
         " SELECT $1, w.workspace_id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12"
-        # Locked, or a workspace that is being forgotten right now would leave a line behind.
-        " FROM workspaces w WHERE w.workspace_id = $2 FOR KEY SHARE"
+        " FROM workspaces w WHERE w.workspace_id = $2 AND NOT EXISTS ("
+        "SELECT FROM forgotten_conversations f WHERE f.workspace_id = $2"
+        " AND f.conversation_id = $3 AND f.forgotten_at >= $12)"
         " ON CONFLICT (outcome_id) DO NOTHING",
         [
             (

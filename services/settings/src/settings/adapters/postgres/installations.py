@@ -70,6 +70,7 @@ SELECT i.app, i.version, i.installed_at, i.installed_by, i.transcript_sync, i.no
 # ids of teammates and apps, and when.
 _OF_A_WORKSPACE = (
     "history",
+    "forgotten_conversations",
     "workspace_updates",
     "notices",
     "session_teammates",
