@@ -103,7 +103,7 @@ async def test_a_rotated_token_survives_postgresql_being_away_when_the_vendor_an
     await database.execute(
         "UPDATE connections SET expires_at = obtained_at WHERE workspace_id = $1", made.workspace
     )
-    simulators.control.add_fault("pipedrive", "slow", path="token", ms=700)
+    simulators.control.add_fault("pipedrive", "slow", path="token", ms=1_300)
     asking = asyncio.create_task(replica.crm_access(made.workspace, "pipedrive"))
 
     async def claimed() -> Any:
