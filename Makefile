@@ -1,6 +1,8 @@
 # Every verb. `make help` lists them; only Python 3.11+ and make are needed.
 SHELL := /bin/bash
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Kept: the tests start hundreds of processes, and without it each compiles anew all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
