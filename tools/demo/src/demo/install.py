@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 import httpx
 from common.catalog import APPS
 
+from demo.again import SendsAgain
 from demo.scenario import Conversation, Scenario, Workspace
 from demo.system import System
 
@@ -94,7 +95,7 @@ class Installer:
             base_url=system.settings,
             headers={"Authorization": f"Bearer {system.operator_token}"},
             timeout=20,
-            trust_env=False,
+            transport=SendsAgain(trust_env=False),
         )
         self._browser = httpx.Client(timeout=20, trust_env=False, follow_redirects=True)
 

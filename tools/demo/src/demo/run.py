@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import httpx
 
 from demo import canary
+from demo.again import SendsAgain
 from demo.install import Installer, build_world
 from demo.judge import Line, Seen, lines
 from demo.look import crm_records
@@ -162,7 +163,7 @@ class Demo:
             base_url=self.system.ingest,
             headers={"Authorization": f"Bearer {self.system.action_token}"},
             timeout=20,
-            trust_env=False,
+            transport=SendsAgain(trust_env=False),
         )
         with simulators, ingest:
             yield simulators, ingest
