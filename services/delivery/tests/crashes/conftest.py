@@ -13,7 +13,7 @@ from delivery.simulation.many import be_silent
 if (_HARNESS := str(Path(__file__).parent / "harness")) not in sys.path:
     sys.path.append(_HARNESS)
 
-from crashing.replica import Place, Wiring, replica
+from crashing.replica import Place, Wiring, quick, replica
 from crashing.stage import Policy, Stage
 from crashing.victim import start_forking
 from delivering.tables import database
@@ -39,7 +39,7 @@ async def stages(world: Any, postgres_dsn: str, size: str) -> AsyncIterator[list
     logging = structlog.get_config()
     be_silent()
     world.control.knobs(rate_limits=False)  # hours pass between the calls
-    async with replica(wiring, APPS, connections=2 * len(places), hurry=1_000) as survivor:
+    async with replica(wiring, APPS, connections=2 * len(places), pace=quick) as survivor:
         yield [
             Stage(
                 installed,

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
 # Kills at each point, and in all, per policy; the quick run spreads the points over both. What was
 # not passed is tried again, so many times, and aimed at.
-SIZES = {"quick": (1, 0, 2), "faults": (20, 1_000, 20), "long": (100, 5_000, 40)}
+SIZES = {"quick": (1, 0, 2), "faults": (20, 1_000, 40), "long": (100, 5_000, 80)}
 POINTS_OF_A_PLANT = 40  # those from the create on
 
 

@@ -12,7 +12,7 @@ from crashing.stage import Stage
 from crashing.tracing import ANY, Point
 from crashing.victim import Ordeal, undergo
 
-AIMED_AT_LEAST = 10  # times in a round, at a place that is missing few
+AIMED_AT_LEAST = 20  # times in a round, at a place that is missing few
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Way:
     stage: Stage
     scenario: Scenario
     point: Point
-    slowly: bool = False  # answers come byte by byte
+    slowly: bool = False  # calls wait for their turns, answers come byte by byte
 
 
 async def act(
@@ -37,8 +37,12 @@ async def act(
     await scenario.prepare(stage, talk)
     await stage.pass_time()
     stage.new_creates()
+    if slowly:
+        await stage.spend()
     with stage.trickling() if slowly else nullcontext():
-        points = await undergo(Ordeal(stage.wiring, stage.place, fatal, scenario.loses_row, plant))
+        points = await undergo(
+            Ordeal(stage.wiring, stage.place, fatal, scenario.loses_row, plant, slowly)
+        )
     created = stage.new_creates() > 0
     unknown = points is None and created and (await stage.row(talk)).get("lease_token") is not None
     await stage.rest()
@@ -71,7 +75,7 @@ def aim(
 ) -> list[Way]:
     """At places that are seldom passed: whenever they are, and with answers that take their time.
 
-    A body mostly comes together with its headers, and is not waited for then.
+    A body mostly comes together with its headers, and is not waited for then; nor is a turn.
     """
     chosen = list[Way]()
     for place in dict.fromkeys(way.point.place for way in ways):

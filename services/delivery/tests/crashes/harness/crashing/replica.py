@@ -1,7 +1,7 @@
 """One replica's attempts, made as the service makes them, for one workspace's rows at a time."""
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -16,6 +16,7 @@ from delivery.adapters.postgres import PostgresLedger
 from delivery.adapters.settings import HttpSettings
 from delivery.attempt import Attempts
 from delivery.domain.backoff import Schedule
+from delivery.domain.rates import RateLimit
 from delivery.working import Limits, Needs
 
 SHARE = 1_000
@@ -69,18 +70,28 @@ class Replica:
         return bool(claims)
 
 
+def quick(limit: RateLimit) -> RateLimit:
+    """For whoever has no time to wait."""
+    return replace(limit, per=limit.per / 1_000)
+
+
+def slow(limit: RateLimit) -> RateLimit:
+    """A call after another has to wait for its turn."""
+    return limit if limit.is_budget else replace(limit, amount=2, per=timedelta(seconds=0.3))
+
+
 @asynccontextmanager
 async def replica(
     wiring: Wiring,
     crms: Sequence[str],
     ledger: type[PostgresLedger] = PostgresLedger,
     connections: int = 4,
-    hurry: float = 1.0,
+    pace: Callable[[RateLimit], RateLimit] = lambda limit: limit,
 ) -> AsyncIterator[Replica]:
     """A replica.
 
     Args:
-        hurry: permits are earned so many times as fast.
+        pace: what each rate limit is there, `quick` or `slow`; as the CRM has it if not given.
 
     """
     pool = await asyncpg.create_pool(wiring.database_dsn, min_size=0, max_size=connections)
@@ -92,7 +103,7 @@ async def replica(
     rows = ledger(pool, owner="crashing", lease=LEASE, share=SHARE)
     adapters, attempts = [crm_for(name) for name in crms], {}
     for crm in adapters:
-        limits = [replace(limit, per=limit.per / hurry) for limit in crm.limits]
+        limits = [pace(limit) for limit in crm.limits]
         crm.guard = VendorGuard(crm.name, limits, permits, random.random)
         attempts[crm.name] = Attempts(
             Needs(settings, intercom, crm, rows, conversation_link, LIMITS, reserve=crm.reserve)

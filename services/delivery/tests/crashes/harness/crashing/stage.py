@@ -38,6 +38,7 @@ class Stage:
     wiring: Wiring
     survivor: Replica
     asked: Counter[str] = field(default_factory=Counter)  # events, by conversation
+    _buckets: set[str] = field(default_factory=set)  # of the account's rate limits
     _heard: list[int] = field(default_factory=lambda: [0])
 
     @property
@@ -75,8 +76,19 @@ class Stage:
     async def pass_time(self) -> None:
         async with self.survivor.pool.acquire() as connection:
             await connection.execute(_AN_HOUR_LATER, self.place.workspace)
-            await connection.execute(
-                "DELETE FROM rate_limit WHERE bucket LIKE '%/' || $1 || '%'", self.account[1]
+            counted = await connection.fetch(
+                "DELETE FROM rate_limit WHERE bucket LIKE '%/' || $1 || '%' RETURNING bucket",
+                self.account[1],
+            )
+            self._buckets.update(row["bucket"] for row in counted)
+
+    async def spend(self) -> None:
+        """Others have just used up the account's limits: the next call waits for its turn."""
+        async with self.survivor.pool.acquire() as connection:
+            await connection.executemany(
+                "INSERT INTO rate_limit (bucket, free_at)"
+                " VALUES ($1, clock_timestamp() + interval '0.9 s')",
+                [(bucket,) for bucket in self._buckets],
             )
 
     async def rest(self) -> None:
