@@ -138,8 +138,14 @@ class Watched:
         return len(self.control.notes(crm, account))
 
     def fires(self, *alerts: str, within_s: float = WITHIN_S) -> None:
-        self.until(lambda: all(self._now().get(name) == "firing" for name in alerts), within_s)
-        self.fired |= {*alerts}
+        """Each of them, not all at one moment."""
+
+        def have() -> bool:
+            self.fired |= {name for name in alerts if self._now().get(name) == "firing"}
+            return {*alerts} <= self.fired
+
+        self.fired -= {*alerts}
+        self.until(have, within_s)
 
     def resolves(self, *alerts: str, within_s: float = WITHIN_S) -> None:
         self.until(lambda: not self._now().keys() & {*alerts}, within_s)
