@@ -77,7 +77,7 @@ def quick(limit: RateLimit) -> RateLimit:
 
 def slow(limit: RateLimit) -> RateLimit:
     """A call after another has to wait for its turn."""
-    return limit if limit.is_budget else replace(limit, amount=2, per=timedelta(seconds=0.3))
+    return limit if limit.is_budget else replace(limit, amount=2, per=timedelta(seconds=1))
 
 
 @asynccontextmanager
