@@ -102,7 +102,14 @@ async def test_double_clicked_submits_under_kills_are_each_done_once(world: Any,
         sum(submit.word in record for record in stands[submit.talk.installed.account])
         for submit in submits
     )
-    assert found == {1: many}, "records by how often they are there"
+    wrong = [
+        (submit.talk.installed.app, submit.kind, record)
+        for submit in submits
+        for there in [[r for r in stands[submit.talk.installed.account] if submit.word in r]]
+        if len(there) != 1
+        for record in there or [submit.word]
+    ]
+    assert found == {1: many}, f"records by how often they are there: {wrong}"
     notes = Counter(len(s.talk.installed.transcripts(s.talk)) for s in submits)
     assert notes == {1: many}, "conversations by how many transcripts they have"
 
