@@ -15,6 +15,7 @@ import httpx
 import pytest
 from demo.environment import local
 from devstack.waiting import wait_until
+from rotating.looks import status_of
 from settings.adapters.tellers import signature
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
@@ -86,12 +87,7 @@ async def test_the_old_ones_are_good_for_nothing_afterwards(rotation: Any) -> No
 
 
 def bearer(port: int, path: str) -> Callable[[str], int]:
-    def ask(token: str) -> int:
-        headers = {"Authorization": f"Bearer {token}"}
-        url = f"{local(port)}{path}"
-        return httpx.post(url, json={}, headers=headers, trust_env=False).status_code
-
-    return ask
+    return lambda token: status_of("POST", f"{local(port)}{path}", token, {})
 
 
 def webhook(port: int, secret: str) -> int:

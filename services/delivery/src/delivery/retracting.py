@@ -5,7 +5,7 @@ policy in former times) are found by their markers, at everybody we wrote for. E
 conversation as far as its own period went.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -45,20 +45,21 @@ class Retracting:
                     changed |= await self._take_out(kind, person_id, period, talk)
         return changed
 
-    def _shown(self) -> list[tuple[int | None, Conversation]]:
+    def _shown(self) -> Iterator[tuple[int | None, Conversation]]:
         """What there may be notes of: the whole (policy `update`), and each period to its end."""
         talk = self.conversation
+        if talk.messages:
+            yield None, talk
         starts = starts_of(talk, self.quiet_period)
         periods = [0, *(start.part_id for start in starts)]  # 0: before anybody had spoken
-        shown: list[tuple[int | None, Conversation]] = [(None, talk)]
-        for period, following in zip(periods, [*starts, None], strict=True):
+        ends = list(zip(periods, [*starts, None], strict=True))
+        for period, following in ends[-HEALED_PERIODS_MAX:]:
             until = talk.messages
             if following is not None:
                 end = following.updated_at, following.part_id
                 until = tuple(m for m in talk.messages if (m.sent_at, m.part_id) < end)
-            shown.append((period, replace(talk, messages=until)))
-        said = [(period, talk) for period, talk in shown if talk.messages]
-        return [*said[:1], *said[1:][-HEALED_PERIODS_MAX:]]
+            if until:
+                yield period, replace(talk, messages=until)
 
     async def _persons(self) -> list[str]:
         if self._at is None:

@@ -98,17 +98,12 @@ async def test_double_clicked_submits_under_kills_are_each_done_once(world: Any,
     await everything_is_answered(world, submits)
     print(f"{done['submits']} submits, {done['presses']} presses, {kills} kills")
     stands = {place.account: everything_in(place) for place in places}
-    found = Counter(
-        sum(submit.word in record for record in stands[submit.talk.installed.account])
+    made = [
+        (submit, [one for one in stands[submit.talk.installed.account] if submit.word in one])
         for submit in submits
-    )
-    wrong = [
-        (submit.talk.installed.app, submit.kind, record)
-        for submit in submits
-        for there in [[r for r in stands[submit.talk.installed.account] if submit.word in r]]
-        if len(there) != 1
-        for record in there or [submit.word]
     ]
+    found = Counter(len(records) for _, records in made)
+    wrong = [(submit, records) for submit, records in made if len(records) != 1]
     assert found == {1: many}, f"records by how often they are there: {wrong}"
     notes = Counter(len(s.talk.installed.transcripts(s.talk)) for s in submits)
     assert notes == {1: many}, "conversations by how many transcripts they have"

@@ -192,15 +192,13 @@ class Reporter:
         )
         return outcome_id
 
-    async def report(self, world: World, conversation: str, outcome: str, **more: Any) -> str:
+    def event(self, world: World, conversation: str, outcome: str, **more: Any) -> DeliveryOutcome:
         self._made += 1
-        made = f"{world.workspace}-{conversation}-{self._made}"
-        outcome_id = str(more.pop("outcome_id", made))
-        event = DeliveryOutcome(
+        return DeliveryOutcome(
             **{
                 "workspace_id": world.workspace,
                 "conversation_id": conversation,
-                "outcome_id": outcome_id,
+                "outcome_id": f"{world.workspace}-{conversation}-{self._made}",
                 "app": "hubspot",
                 "crm_account": world.hubspot,
                 "outcome": outcome,
@@ -209,6 +207,10 @@ class Reporter:
             }
             | more
         )
+
+    async def report(self, world: World, conversation: str, outcome: str, **more: Any) -> str:
+        """Keep it in the ledger and report it."""
+        event = self.event(world, conversation, outcome, **more)
         self._ledger.keep(
             Answer(
                 event.workspace_id,
@@ -220,7 +222,7 @@ class Reporter:
             )
         )
         await self.send(topics.DELIVERY_OUTCOME, event.key(), event.to_json())
-        return outcome_id
+        return event.outcome_id
 
     async def send(self, topic: str, key: bytes | None, value: bytes) -> None:
         await self._producer.send_and_wait(self._prefix + topic, value, key=key)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from common.clock import SystemClock
-from common.events import DeliveryOutcome
+from devstack.waiting import until
 from settings.adapters.postgres.history import add_outcomes
 
 pytestmark = pytest.mark.integration
@@ -68,8 +68,8 @@ async def test_a_workspace_is_forgotten_whole_and_no_other_is_touched(
     }
     assert set(await kept(world.workspace)) == {"audit"}
     assert await kept(other.workspace) == before
-    gone = await site.ask("GET", f"/installations/{world.workspace}/hubspot")
-    assert gone.status_code == 404
+    installed = await site.ask("GET", f"/installations/{world.workspace}/hubspot")
+    assert installed.status_code == 404
     told = await changes.of(world.workspace, "hubspot", version=2)
     assert not told["forgotten"]
     told = await changes.of(world.workspace, "hubspot", version=3)
@@ -90,7 +90,7 @@ async def test_a_workspace_is_forgotten_whole_and_no_other_is_touched(
 async def test_a_contact_is_forgotten_by_their_record_or_a_conversation_and_nobody_else_is(
     site: Any, admin: Any, world: Any, reporter: Any, database: Any, ledger: Any
 ) -> None:
-    ada, kim, lost = "215470000000001", "215470000000002", "215470000000003"
+    ada, kim, lost = "215470000000001", KIM, "215470000000003"
     await reporter.outcome(world, ada, "delivered", person_id="501")
     await reporter.outcome(world, ada, "delivered", person_id="9", app="pipedrive")
     await reporter.outcome(world, kim, "delivered", person_id="502")
@@ -118,10 +118,9 @@ async def test_a_contact_is_forgotten_by_their_record_or_a_conversation_and_nobo
     for what, count in (("Conversations", 2), ("sync history", 3), ("delivery ledger", 2)):
         assert re.search(rf"{what}</td><td[^>]*>{count}<", answer.text), what
     assert await left() == ({kim}, {kim})
-    path = f"/v1/workspaces/{world.workspace}/forget-contact"
-    nobody = await site.operator("POST", path, {})
+    nobody = await site.operator("POST", path_of(world), {})
     assert nobody.status_code == 422
-    answer = await site.operator("POST", path, {"conversation_id": kim})
+    answer = await site.operator("POST", path_of(world), {"conversation_id": kim})
     assert answer.json()["deleted"]["conversations"] == 1
     assert await left() == (set(), set())
     audit = (await admin.get(f"/w/{world.workspace}/audit")).text
@@ -156,26 +155,20 @@ async def test_what_was_decided_before_is_not_kept_when_it_is_read_later(
 
 
 async def test_what_is_being_added_in_that_moment_is_forgotten_too(
-    site: Any, admin: Any, world: Any, database: Any
+    site: Any, admin: Any, world: Any, reporter: Any, database: Any
 ) -> None:
-    outcome = DeliveryOutcome(
-        workspace_id=world.workspace,
-        conversation_id=KIM,
-        outcome_id=f"{world.workspace}-now",
-        app="hubspot",
-        crm_account=world.hubspot,
-        outcome="delivered",
-        triggers=("quiet",),
-        decided_at=SystemClock().now(),
-    )
     async with database.transaction():
-        await add_outcomes(database, [outcome])
+        await add_outcomes(database, [reporter.event(world, KIM, "delivered")])
         forgetting = asyncio.ensure_future(
             site.operator("POST", path_of(world), {"conversation_id": KIM})
         )
-        waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
-        async with asyncio.timeout(10):
-            while not await database.fetchval(waits):
-                assert not forgetting.done()
+
+        async def waits() -> Any:
+            assert not forgetting.done()
+            return await database.fetchval(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
+            )
+
+        await until(waits, 10)
     assert (await forgetting).json()["deleted"]["history"] == 1
     assert await lines_of(database, world, KIM) == []

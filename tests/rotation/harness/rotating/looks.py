@@ -60,15 +60,15 @@ class Looks:
 
     def operators(self, token: str) -> int:
         url = f"{local(self._product.ports.settings)}/v1/workspaces"
-        return _status("GET", url, token)
+        return status_of("GET", url, token)
 
     def replayers(self, token: str) -> int:
         url = f"{local(self._product.ports.delivery)}/v1/replays"
-        return _status("POST", url, token, {"dry_run": True, "everything": True})
+        return status_of("POST", url, token, {"dry_run": True, "everything": True})
 
     def front_ends(self, token: str) -> int:
         url = f"{local(self._product.ports.ingest)}/v1/actions"
-        return _status("POST", url, token, {})
+        return status_of("POST", url, token, {})
 
     def _run(self) -> None:
         while not self._ended.wait(LOOK_EVERY_S):
@@ -122,7 +122,7 @@ class Looks:
             for name, variables in self._product.started_with.items()
             if self._product.replicas.by_name[name].service == "ingest"
         }
-        return [code for token in brought if (code := _status("POST", url, token, {})) == 401]
+        return [code for token in brought if (code := status_of("POST", url, token, {})) == 401]
 
     def _preview(self) -> str:
         if not self._talk.begun:
@@ -133,7 +133,7 @@ class Looks:
         return "" if is_shown else f"{page.status_code} {page.text}"
 
 
-def _status(method: str, url: str, token: str, body: object = None) -> int:
+def status_of(method: str, url: str, token: str, body: object = None) -> int:
     headers = {"Authorization": f"Bearer {token}"}
     answer = httpx.request(method, url, json=body, headers=headers, timeout=20, trust_env=False)
     return answer.status_code

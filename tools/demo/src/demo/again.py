@@ -24,9 +24,8 @@ class SendsAgain(httpx.HTTPTransport):
                 if time.monotonic() >= until:
                     raise
             else:
-                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                    return answer
-                if time.monotonic() >= until:
+                taken = answer.status_code != httpx.codes.SERVICE_UNAVAILABLE
+                if taken or time.monotonic() >= until:
                     return answer
                 answer.close()
             time.sleep(EVERY_S)

@@ -10,7 +10,6 @@ import signal
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
-from typing import Any
 
 import httpx
 import pytest
@@ -20,7 +19,7 @@ from delivery.ports import Claim
 from delivery.simulation.many import be_silent
 
 from crashing.plants import PLANTS
-from crashing.replica import Place, Wiring, replica, slow
+from crashing.replica import Place, Wiring, replica, slow, unchanged
 from crashing.tracing import Point, Tracer
 
 HANGS_AFTER_S = 180  # an attempt takes less than one; a machine that is shared may take its time
@@ -87,8 +86,8 @@ def _main(ordeal: Ordeal, says: Connection) -> None:
 async def _attempt(ordeal: Ordeal) -> list[Point]:
     tracer = Tracer(ordeal.fatal)
     ledger = _LostRow if ordeal.loses_row else PostgresLedger
-    pace: dict[str, Any] = {"pace": slow} if ordeal.slowly else {}
-    async with replica(ordeal.wiring, [ordeal.place.crm], ledger, **pace) as one:
+    pace = slow if ordeal.slowly else unchanged
+    async with replica(ordeal.wiring, [ordeal.place.crm], ledger, pace=pace) as one:
         loop = asyncio.get_running_loop()
         loop.set_task_factory(tracer.task)
         await loop.create_task(one.attempt(ordeal.place))
