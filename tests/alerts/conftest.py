@@ -25,7 +25,10 @@ from simulators.client import SimulatorControl
 
 RULES = Path(__file__).resolve().parents[2] / "deploy/observability/rules.yml"
 DIVISOR = 60
-OTHER_DIVISORS = {"LullNoWebhooks": 600}  # it looks back a day, which would still be 24 minutes
+OTHER_DIVISORS = {
+    "LullNoWebhooks": 600,  # it looks back a day, which would still be 24 minutes
+    "LullSettleDelay": 12,  # what it looks at must span a debounce's being held up, twice
+}
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 WITHIN_S = 90.0
 # Four, since a vendor's own circuit opens where four of its connections are in trouble.

@@ -29,8 +29,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
 FLOOD_BATCHES, FLOOD_BATCH = 300, 1_000
 WITHIN_S = 60.0
-# Of each fifth of a second debounce gets so much.
-RUNS_S, STOPS_S = 0.008, 0.192
+# How long debounce runs, and then waits: as under a low limit on its processor, and as on a node
+# that takes it away for longer at a time.
+LIMITED, HELD_UP = (0.008, 0.192), (3.0, 10.0)
 
 
 @pytest.fixture
@@ -141,24 +142,29 @@ async def test_a_vendor_that_does_not_answer(watched: Any) -> None:
 
 @pytest.mark.usefixtures("at_length")
 async def test_debounce_gets_too_little_of_its_processor(watched: Any) -> None:
-    with throttled(watched.product.pid("debounce")):
+    with throttled(watched.product.pid("debounce"), *LIMITED):
         await flood(bootstrap(watched))
-        # It may have to read most of the flood before it settles anything, on a slow machine.
-        await asyncio.to_thread(watched.fires, "LullReadLag", "LullSettleDelay", within_s=300)
-    await asyncio.to_thread(watched.resolves, "LullReadLag", "LullSettleDelay")
+        await asyncio.to_thread(watched.fires, "LullReadLag")
+    await asyncio.to_thread(watched.resolves, "LullReadLag", within_s=300)
+
+
+@pytest.mark.usefixtures("at_length")
+async def test_debounce_is_held_up_again_and_again(watched: Any) -> None:
+    with throttled(watched.product.pid("debounce"), *HELD_UP):
+        await asyncio.to_thread(watched.fires, "LullSettleDelay")
+    await asyncio.to_thread(watched.resolves, "LullSettleDelay")
 
 
 @contextmanager
-def throttled(pid: int) -> Iterator[None]:
-    """As a limit on its processor does: it runs a little, then it waits."""
+def throttled(pid: int, runs_s: float, stops_s: float) -> Iterator[None]:
     enough = threading.Event()
 
     def hold() -> None:
         while not enough.is_set():
             os.kill(pid, signal.SIGSTOP)
-            enough.wait(STOPS_S)
+            enough.wait(stops_s)
             os.kill(pid, signal.SIGCONT)
-            enough.wait(RUNS_S)
+            enough.wait(runs_s)
 
     holding = threading.Thread(target=hold)
     holding.start()

@@ -158,7 +158,8 @@ class SettingsConfig(MigrationConfig, KafkaConfig):
     settings_smtp_url: SecretStr | None = Field(
         None,
         description="Mail server for notices to admins: `smtp+starttls://user:password@host:587`, "
-        "`smtps://...`, or `smtp://...` for a relay on this machine; no mail if unset.",
+        "`smtps://...`, or `smtp://...` for a relay on this machine; no mail if unset. "
+        "That Intercom must be connected again is told by webhook alone: it has the addresses.",
     )
     settings_mail_from: str = Field(
         "Lull <lull@localhost>", description="Sender of notices to admins."

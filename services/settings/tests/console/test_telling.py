@@ -4,13 +4,16 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from email import message_from_bytes
 from email.message import Message
 from typing import Any
 
 import pytest
+from common.clock import SystemClock
 from devstack.waiting import until
 from settings.adapters.tellers import signature
+from settings.domain.attention import LOOKED_AT, USUAL_DAYS
 
 pytestmark = pytest.mark.integration
 
@@ -157,6 +160,72 @@ async def test_an_admin_is_told_once_of_each_matter_and_again_when_it_comes_back
     # Nobody's address is kept or logged.
     assert "sam@example.org" not in replica.log.read_text()
     assert "sam@example.org" not in str(await database.fetch("SELECT * FROM notices"))
+
+
+async def test_failures_silence_and_conversations_of_nobody_are_told_both_ways(
+    launcher: Any, site: Any, admin: Any, world: Any, receivers: Receivers, reporter: Any,
+    database: Any,
+) -> None:  # fmt: skip
+    now = SystemClock().now()
+    on = f"/v1/workspaces/{world.workspace}/apps/hubspot/transcript-sync"
+    assert (await site.operator("PUT", on, {"on": True})).status_code == 200
+    for days in range(2, 2 + USUAL_DAYS):
+        before = now - timedelta(days=days)
+        await reporter.outcome(world, str(days), "delivered", decided_at=before)
+    hours_ago = now - timedelta(hours=2)
+    await reporter.outcome(world, "100", "failed", reason="http_403", decided_at=hours_ago)
+    for number in range(LOOKED_AT):
+        outcome = ("no_active_assignee", "team_only")[number % 2]
+        await reporter.outcome(world, str(200 + number), outcome)
+    await database.execute(
+        "INSERT INTO workspace_updates (workspace_id, received_at) VALUES ($1, $2)",
+        world.workspace,
+        now - timedelta(days=1, minutes=1),
+    )
+    hook, mail_server = await receivers.start()
+    replica = await launcher.start(
+        LULL_SETTINGS_WEBHOOK_URL=hook,
+        LULL_SETTINGS_WEBHOOK_SECRET=SECRET,
+        LULL_SETTINGS_SMTP_URL=mail_server,
+        LULL_SETTINGS_NOTICES_EVERY_S="0.1",
+    )
+    said = {
+        "failures": "1 conversation failed at HubSpot within a day.",
+        "silence": "No message has arrived for a day.",
+        "unassigned": "The last 20 conversations were not assigned to an active app user of"
+        " HubSpot.",
+    }
+    await until(lambda: len(receivers.posts_of(world.workspace)) >= len(said))
+    await until(lambda: len(receivers.mails_of(world.name)) >= len(said))
+    assert await replica.stop() == 0
+    told = {post.told["matter"]: post.told["text"] for post in receivers.posts_of(world.workspace)}
+    assert told.keys() == said.keys()
+    assert all(told[matter].startswith(what) for matter, what in said.items()), told
+    mails = receivers.mails_of(world.name)
+    assert sorted(mail["Subject"] for _, mail in mails) == sorted(said.values())
+    assert {recipient for recipient, _ in mails} == {"sam@example.org"}
+
+
+async def test_a_workspace_that_took_our_access_away_is_told_by_webhook(
+    launcher: Any, site: Any, admin: Any, world: Any, receivers: Receivers, simulators: Any
+) -> None:
+    """By e-mail it cannot be: Intercom alone knows the address."""
+    hook, mail_server = await receivers.start()
+    replica = await launcher.start(
+        LULL_SETTINGS_WEBHOOK_URL=hook,
+        LULL_SETTINGS_WEBHOOK_SECRET=SECRET,
+        LULL_SETTINGS_SMTP_URL=mail_server,
+        LULL_SETTINGS_NOTICES_EVERY_S="0.1",
+    )
+    simulators.control.revoke_intercom_tokens(world.workspace)
+    notice = {"app_id": world.workspace}
+    answer = await site.client.post(f"{site.public}/oauth/callback/intercom", json=notice)
+    assert answer.status_code == 202
+    await until(lambda: receivers.posts_of(world.workspace))
+    told = receivers.posts_of(world.workspace)[0].told
+    assert (told["matter"], told["app"]) == ("intercom_reconnect", None)
+    assert told["text"].startswith("Intercom has to be connected again.")
+    assert await replica.stop() == 0
 
 
 def test_while_a_secret_is_rotated_each_of_both_signs() -> None:

@@ -68,9 +68,14 @@ def _line(
     faults = _store_faults(expected, crm)
     if by_outcomes:
         faults += _shown(expected.not_yet, crm)
-        if Counter(outcomes) != Counter(expected.outcomes):
+        if Counter(map(_as_made, outcomes)) != Counter(expected.outcomes):
             faults.insert(0, f"outcomes {_names(outcomes)} instead of {_names(expected.outcomes)}")
     return Line(conversation.name, app, _names(outcomes), conversation.expect.why, tuple(faults))
+
+
+def _as_made(outcome: Outcome) -> Outcome:
+    """A record whose answer came too late on a busy machine is found by the next attempt."""
+    return Outcome.DELIVERED if outcome is Outcome.ALREADY_THERE else outcome
 
 
 def _store_faults(expected: Expected, crm: CrmSeen) -> list[str]:

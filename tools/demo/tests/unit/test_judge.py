@@ -44,6 +44,11 @@ def test_what_must_be_is_right() -> None:
     assert faults(seen()) == ()
 
 
+def test_a_record_found_by_the_next_attempt_is_as_good_as_one_made_by_it() -> None:
+    assert faults(seen(outcomes=(Outcome.ALREADY_THERE, Outcome.UPDATED))) == ()
+    assert faults(seen(outcomes=(Outcome.ALREADY_THERE, Outcome.DELIVERED))) != ()
+
+
 @pytest.mark.parametrize(
     ("what", "fault"),
     [

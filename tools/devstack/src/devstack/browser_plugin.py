@@ -30,11 +30,12 @@ PATIENCE_MS = 30_000
 
 @pytest.fixture(scope="session")
 async def chromium() -> "AsyncIterator[Browser]":
-    from playwright.async_api import async_playwright
+    from playwright.async_api import async_playwright, expect
 
     found = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
     if found is None:
         pytest.skip(f"no browser: none of {', '.join(CHROMIUM_NAMES)} is installed")
+    expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=found, args=CHROMIUM_FLAGS)
         yield browser
