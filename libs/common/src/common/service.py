@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import resource
 import signal
 import socket
@@ -57,6 +58,7 @@ async def serve(
             whoever supervises it starts it afresh: half a service is worse than none.
 
     """
+    _look_for_garbage_less_often()
     stop = asyncio.Event()
     asyncio.get_running_loop().set_exception_handler(log.log_lost_error)
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -93,6 +95,16 @@ async def serve(
             await closing()
         await asyncio.to_thread(tracing.close)
     _log.info("service.stopped")
+
+
+def _look_for_garbage_less_often() -> None:
+    """A request or a batch makes many objects that live until it is done, in no cycles.
+
+    At the default (700) they are looked through again and again, and each full look, over all that
+    is there, holds everything up.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 50)
 
 
 def _server(listener: Listener) -> tuple[_Server, socket.socket]:

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import gc
 from collections.abc import Coroutine
 from typing import Any
 
@@ -149,15 +148,6 @@ def _new_producer(config: DebounceConfig) -> AIOKafkaProducer:
     )
 
 
-def _collect_garbage_less_often() -> None:
-    """A batch makes ten thousands of objects that all live until it is done, in no cycles.
-
-    At the default (700) they are looked through again and again.
-    """
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
-
-
 def main() -> None:
     argparse.ArgumentParser(
         "python -m debounce",
@@ -168,5 +158,4 @@ def main() -> None:
     config = DebounceConfig.load()
     log.configure("debounce", config.log_level)
     tracing.configure("debounce", config.otlp_endpoint)
-    _collect_garbage_less_often()
     run(start(config))

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import contextlib
-import gc
 import os
 import random
 import socket
@@ -244,10 +243,6 @@ async def serve_delivery(config: DeliveryConfig) -> None:
         Listener("api", api, config.delivery_host, config.delivery_port),
         Listener("health", health.app(), config.health_host, config.delivery_health_port),
     ]
-    # What is there now stays; attempts leave few cycles, and a full look over thousands of rows in
-    # flight would hold all of them up.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
     await serve(health, listeners, loops, close)
 
 
