@@ -78,18 +78,13 @@ class Relay:
 
     async def _carry(self, stop: asyncio.Event) -> None:
         """Hold the lock and publish until asked to stop; raises when something breaks."""
-        async with self.database.connection() as connection:
-            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+        async with self.database.alone(_LOCK) as connection:
+            if connection is None:
                 await _unless(stop, asyncio.sleep(_FAULT_PAUSE_S))
                 return
-            try:
-                while not stop.is_set():
-                    if not await self._publish_next(connection):
-                        await _unless(stop, asyncio.sleep(_IDLE_PAUSE_S))
-            finally:
-                # The session goes back into the pool and must not take the lock with it.
-                if not connection.is_closed():
-                    await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+            while not stop.is_set():
+                if not await self._publish_next(connection):
+                    await _unless(stop, asyncio.sleep(_IDLE_PAUSE_S))
 
     async def _publish_next(self, connection: "Connection") -> int:
         rows = await connection.fetch(

@@ -84,15 +84,11 @@ class Reports:
             await asyncio.sleep(_PAUSE_S)
 
     async def _read_while_ours(self) -> None:
-        async with self.database.connection() as connection:
-            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+        async with self.database.alone(_LOCK) as connection:
+            if connection is None:
                 self.need.met()  # another replica reads
                 return
-            try:
-                await self._read(connection)
-            finally:
-                if not connection.is_closed():
-                    await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+            await self._read(connection)
 
     async def _read(self, connection: "Connection") -> None:
         consumer = AIOKafkaConsumer(

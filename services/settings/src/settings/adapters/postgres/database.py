@@ -63,6 +63,7 @@ class Database:
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
                 server_settings=_SERVER_SETTINGS,
+                reset=_leave_as_it_is,
             )
         )
 
@@ -81,9 +82,29 @@ class Database:
         async with self.connection() as connection, connection.transaction():
             yield connection
 
+    @contextlib.asynccontextmanager
+    async def alone(self, lock: int) -> AsyncIterator["Connection | None"]:
+        """The connection that holds this advisory lock meanwhile; None: another replica's does.
+
+        Raises StoreUnavailable.
+        """
+        async with self.connection() as connection:
+            try:
+                ours = await connection.fetchval("SELECT pg_try_advisory_lock($1)", lock)
+                yield connection if ours else None
+                if ours:
+                    await connection.execute("SELECT pg_advisory_unlock($1)", lock)
+            except BaseException:
+                connection.terminate()  # with the session goes the lock, whether it was had or not
+                raise
+
     async def close(self) -> None:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await self._pool.close()
         except _AWAY:
             self._pool.terminate()
+
+
+async def _leave_as_it_is(_connection: object) -> None:
+    """Nothing but `alone` changes a session, so none has to be reset after each use."""

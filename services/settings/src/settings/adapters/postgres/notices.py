@@ -18,13 +18,8 @@ class PostgresNotices:
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[bool]:
-        async with self._database.connection() as connection:
-            ours = bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK))
-            try:
-                yield ours
-            finally:
-                if ours and not connection.is_closed():
-                    await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+        async with self._database.alone(_LOCK) as connection:
+            yield connection is not None
 
     async def keep(
         self, workspace: Workspace, matters: Sequence[Attention], at: datetime
