@@ -21,6 +21,7 @@ help: ## This list
 install: $(VENV)/.installed ## Everything this repository needs, into .venv, checked by hash
 $(VENV)/.installed: requirements/dev.txt requirements/uv.txt $(PACKAGES:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lull needs Python 3.11 or newer; this is %d.%d. Set PYTHON=python3.x" % sys.version_info[:2])'
+	@echo "Installing into $(VENV): about a minute the first time"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/uv.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt

@@ -9,7 +9,7 @@ import json
 import random
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,9 @@ APPS = ("hubspot", "pipedrive", "dynamics365-sales")
 KINDS = (ActionKind.PERSON, ActionKind.DEAL, ActionKind.TASK, ActionKind.NOTE)
 AT_ONCE = 40
 FAULTS = ("500_after", "reset_after", "500_before", "cut_body", "timeout_after")
+# As in production. The simulators, on the cores of all the rest here, were seen to do what they were
+# asked for 4 s after it had been given up; later than this, nobody can tell it from never.
+VISIBLE_AFTER = {"LULL_DELIVERY_VISIBLE_AFTER_S": "10"}
 WRITES = r"/(deals|tasks|notes|activities|contacts|persons|opportunities\(.*|annotations\(.*)$"
 
 
@@ -70,6 +73,16 @@ class Submit:
         return presses
 
 
+@pytest.fixture
+async def patient(world: Any) -> AsyncIterator[None]:
+    await world.delivery.stop()
+    await world.restart_delivery(**VISIBLE_AFTER)
+    yield
+    await world.delivery.stop()
+    await world.restart_delivery()
+
+
+@pytest.mark.usefixtures("patient")
 async def test_double_clicked_submits_under_kills_are_each_done_once(world: Any, size: str) -> None:
     seed = random.randrange(10_000)
     print("seed", seed)  # shown when it fails
@@ -92,7 +105,7 @@ async def test_double_clicked_submits_under_kills_are_each_done_once(world: Any,
     for number in range(1, kills + 1):
         await some_are_done(done, working, number * many // (kills + 2))
         world.delivery.kill()
-        await world.restart_delivery()
+        await world.restart_delivery(**VISIBLE_AFTER)
     await working
     world.control.clear_faults()
     await everything_is_answered(world, submits)
