@@ -75,10 +75,10 @@ class Submit:
 
 @pytest.fixture
 async def patient(world: Any) -> AsyncIterator[None]:
-    await world.delivery.stop()
+    await asyncio.to_thread(world.delivery.stop)
     await world.restart_delivery(**VISIBLE_AFTER)
     yield
-    await world.delivery.stop()
+    await asyncio.to_thread(world.delivery.stop)
     await world.restart_delivery()
 
 
