@@ -54,9 +54,11 @@ types: install ## mypy --strict over everything
 # A file's tests stay together, as they share what it starts; each process brings a Kafka and a PostgreSQL of its own.
 PYTEST = $(BIN)/pytest -q -n $(or $(WORKERS),2) --dist loadfile
 test: install ## All tests on a real Kafka and PostgreSQL, in two processes (WORKERS=1 for one)
+	@$(BIN)/lull-devstack warm
 	@$(PYTEST)
 
 test-faults: install ## The same tests at their full numbers: more histories, more kills (up to 60 minutes)
+	@$(BIN)/lull-devstack warm
 	@LULL_TEST_SIZE=faults $(BIN)/pytest -q
 
 check: lint types test ## What CI runs

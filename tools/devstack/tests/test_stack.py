@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from devstack import DevStack, DevStackError, Stack, ensure_database
 from devstack import stack as stack_module
+from devstack.kafka import start_cache
 from devstack.supervise import end_leftover
 from devstack.waiting import wait_until
 
@@ -92,6 +93,16 @@ def test_two_stacks_run_side_by_side(own: DevStack, stack: Stack) -> None:
     mine = own.stack
     assert mine.kafka_bootstrap != stack.kafka_bootstrap
     assert mine.postgres_dsn != stack.postgres_dsn
+
+
+def test_kafka_starts_with_what_was_learnt_of_its_classes(own: DevStack) -> None:
+    command = psutil.Process(own.stack.kafka_pid).cmdline()
+    cache = start_cache(command[command.index("-cp") + 1])
+    if not cache.exists():
+        pytest.skip("nothing was learnt here: `lull-devstack warm` does")
+    assert f"-XX:AOTCache={cache}" in command
+    log = next(own.data_dir.rglob("kafka.log")).read_text()
+    assert "[aot" not in log, "the JVM would say why it cannot use it"
 
 
 async def test_an_acked_record_survives_kill_9_of_kafka_on_the_same_port(own: DevStack) -> None:

@@ -25,8 +25,8 @@ APPS = ("hubspot", "pipedrive", "dynamics365-sales")
 KINDS = (ActionKind.PERSON, ActionKind.DEAL, ActionKind.TASK, ActionKind.NOTE)
 AT_ONCE = 40
 FAULTS = ("500_after", "reset_after", "500_before", "cut_body", "timeout_after")
-# As in production. The simulators, on the cores of all the rest here, were seen to do what they were
-# asked for 4 s after it had been given up; later than this, nobody can tell it from never.
+# As in production. The simulators, on the cores of all the rest here, were seen to do what they
+# were asked for 4 s after it had been given up; later than this, nobody can tell it from never.
 VISIBLE_AFTER = {"LULL_DELIVERY_VISIBLE_AFTER_S": "10"}
 WRITES = r"/(deals|tasks|notes|activities|contacts|persons|opportunities\(.*|annotations\(.*)$"
 

