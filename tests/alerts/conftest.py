@@ -27,6 +27,7 @@ RULES = Path(__file__).resolve().parents[2] / "deploy/observability/rules.yml"
 DIVISOR = 60
 OTHER_DIVISORS = {
     "LullNoWebhooks": 600,  # it looks back a day, which would still be 24 minutes
+    "LullCommitFailures": 20,  # each of them is a rejoining, which takes seconds on a busy machine
     "LullSettleDelay": 12,  # what it looks at must span a debounce's being held up, twice
 }
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
