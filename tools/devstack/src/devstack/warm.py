@@ -30,4 +30,7 @@ def warm(on_progress: Progress) -> None:
                 kafka.start(lambda line: None)
             finally:
                 kafka.stop()
-            made.replace(cache)
+            if made.exists():
+                made.replace(cache)
+            else:
+                on_progress("Its JVM kept nothing; Kafka starts as slowly as it did")
