@@ -27,7 +27,7 @@ AT_ONCE = 40
 FAULTS = ("500_after", "reset_after", "500_before", "cut_body", "timeout_after")
 # As in production. The simulators, on the cores of all the rest here, were seen to do what they
 # were asked for 4 s after it had been given up; later than this, nobody can tell it from never.
-VISIBLE_AFTER = {"LULL_DELIVERY_VISIBLE_AFTER_S": "10"}
+VISIBLE_AFTER_S = "10"
 WRITES = r"/(deals|tasks|notes|activities|contacts|persons|opportunities\(.*|annotations\(.*)$"
 
 
@@ -75,9 +75,11 @@ class Submit:
 
 @pytest.fixture
 async def patient(world: Any) -> AsyncIterator[None]:
-    await asyncio.to_thread(world.delivery.stop)
-    await world.restart_delivery(**VISIBLE_AFTER)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(world.delivery_env, "LULL_DELIVERY_VISIBLE_AFTER_S", VISIBLE_AFTER_S)
+        await asyncio.to_thread(world.delivery.stop)
+        await world.restart_delivery()
+        yield
     await asyncio.to_thread(world.delivery.stop)
     await world.restart_delivery()
 
@@ -105,7 +107,7 @@ async def test_double_clicked_submits_under_kills_are_each_done_once(world: Any,
     for number in range(1, kills + 1):
         await some_are_done(done, working, number * many // (kills + 2))
         world.delivery.kill()
-        await world.restart_delivery(**VISIBLE_AFTER)
+        await world.restart_delivery()
     await working
     world.control.clear_faults()
     await everything_is_answered(world, submits)

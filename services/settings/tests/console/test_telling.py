@@ -40,12 +40,18 @@ class Receivers:
     statuses: list[int] = field(default_factory=list)  # of the next answers; then 200
     servers: list[asyncio.Server] = field(default_factory=list)
 
-    async def start(self) -> tuple[str, str]:
+    async def start(self) -> dict[str, str]:
+        """What tells a replica of them, and to look often."""
         self.servers = [
             await asyncio.start_server(serve, "127.0.0.1", 0) for serve in (self.http, self.smtp)
         ]
         ports = [server.sockets[0].getsockname()[1] for server in self.servers]
-        return f"http://127.0.0.1:{ports[0]}/hook", f"smtp://127.0.0.1:{ports[1]}"
+        return {
+            "LULL_SETTINGS_WEBHOOK_URL": f"http://127.0.0.1:{ports[0]}/hook",
+            "LULL_SETTINGS_WEBHOOK_SECRET": SECRET,
+            "LULL_SETTINGS_SMTP_URL": f"smtp://127.0.0.1:{ports[1]}",
+            "LULL_SETTINGS_NOTICES_EVERY_S": "0.1",
+        }
 
     async def http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
@@ -101,14 +107,8 @@ async def test_an_admin_is_told_once_of_each_matter_and_again_when_it_comes_back
     simulators: Any,
     database: Any,
 ) -> None:
-    hook, mail_server = await receivers.start()
     receivers.statuses = [500]
-    replica = await launcher.start(
-        LULL_SETTINGS_WEBHOOK_URL=hook,
-        LULL_SETTINGS_WEBHOOK_SECRET=SECRET,
-        LULL_SETTINGS_SMTP_URL=mail_server,
-        LULL_SETTINGS_NOTICES_EVERY_S="0.1",
-    )
+    replica = await launcher.start(**await receivers.start())
 
     async def cut_off() -> None:
         simulators.control.revoke_crm_tokens("hubspot", world.hubspot)
@@ -182,13 +182,7 @@ async def test_failures_silence_and_conversations_of_nobody_are_told_both_ways(
         world.workspace,
         now - timedelta(days=1, minutes=1),
     )
-    hook, mail_server = await receivers.start()
-    replica = await launcher.start(
-        LULL_SETTINGS_WEBHOOK_URL=hook,
-        LULL_SETTINGS_WEBHOOK_SECRET=SECRET,
-        LULL_SETTINGS_SMTP_URL=mail_server,
-        LULL_SETTINGS_NOTICES_EVERY_S="0.1",
-    )
+    replica = await launcher.start(**await receivers.start())
     said = {
         "failures": "1 conversation failed at HubSpot within a day.",
         "silence": "No message has arrived for a day.",
@@ -212,13 +206,7 @@ async def test_a_workspace_that_took_our_access_away_is_told_by_webhook(
     launcher: Any, site: Any, admin: Any, world: Any, receivers: Receivers, simulators: Any
 ) -> None:
     """By e-mail it cannot be: Intercom alone knows the address."""
-    hook, mail_server = await receivers.start()
-    replica = await launcher.start(
-        LULL_SETTINGS_WEBHOOK_URL=hook,
-        LULL_SETTINGS_WEBHOOK_SECRET=SECRET,
-        LULL_SETTINGS_SMTP_URL=mail_server,
-        LULL_SETTINGS_NOTICES_EVERY_S="0.1",
-    )
+    replica = await launcher.start(**await receivers.start())
     simulators.control.revoke_intercom_tokens(world.workspace)
     notice = {"app_id": world.workspace}
     answer = await site.client.post(f"{site.public}/oauth/callback/intercom", json=notice)

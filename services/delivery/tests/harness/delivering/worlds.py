@@ -143,8 +143,8 @@ class World:
     async def start_delivery(self, **changes: str) -> Service:
         return await self.launcher.start("delivery", self.delivery_env | changes)
 
-    async def restart_delivery(self, **changes: str) -> None:
-        self.delivery = await self.start_delivery(**changes)
+    async def restart_delivery(self) -> None:
+        self.delivery = await self.start_delivery()
 
     async def ready(self, service: Service | None = None, *, ready: bool = True) -> dict[str, Any]:
         health = (service or self.delivery).addresses["health"]
