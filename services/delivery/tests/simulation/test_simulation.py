@@ -12,10 +12,11 @@ HISTORIES = {"quick": 2_000, "faults": 20_000, "long": 500_000}
 ENOUGH_TO_FIND_A_BUG = 1_500  # most need fewer than 50
 # Where rarer ones were last seen: the search begins there, to be short. It goes on if they moved.
 LAST_SEEN_NEAR = {
-    "one look, and too early": 1560,
-    "a late update is never written over": 2_448,
-    "an activity that went with its person stays gone": 53,
-    "healing needs the recorded one listed": 52,
+    "one look, and too early": 1_150,
+    "a late update is never written over": 350,
+    "a removal reaches the latest note only": 120,
+    "removals reach nothing where the latest is people's": 250,
+    "healing needs the recorded one listed": 350,
 }
 
 

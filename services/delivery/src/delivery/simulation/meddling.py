@@ -3,7 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from delivery.simulation.peers import ADMIN, OTHER_ADMIN, Connection
+from delivery.simulation.peers import ADMIN, OTHER_ADMIN, Connection, Talk
 from delivery.simulation.replica import Replica
 from delivery.simulation.store import THEM, US, Account, SimNote, SimPerson
 
@@ -25,6 +25,7 @@ class Meddling:
             "taken over": self._take_over,
             "note deleted": self._delete_note,
             "note copied": self._copy,
+            "removed from an older note": self._remove_from_older,
             "person merged": self._merge,
             "person deleted": self._delete_person,
             "person added": self._add_person,
@@ -75,17 +76,51 @@ class Meddling:
             note.body += note.people
 
     def _take_over(self) -> None:
-        note = self._note()
-        if note is not None and note.marker is not None:
+        if (note := self._note()) is not None:
+            self._take(note)
+
+    def _take(self, note: SimNote) -> None:
+        if note.marker is not None:
             head, _, rest = note.body.partition(str(note.marker))
             note.body, note.taken = head + rest, True
             self._meddled(self._account(), note.marker.conversation_id)
 
     def _delete_note(self) -> None:
-        note = self._note()
-        if note is not None and note.marker is not None:
+        if (note := self._note()) is not None:
+            self._delete(note)
+
+    def _delete(self, note: SimNote) -> None:
+        if note.marker is not None:
             note.gone = "people"
             self._meddled(self._account(), note.marker.conversation_id)
+
+    async def _remove_from_older(self) -> None:
+        """The latest note becomes people's, and what an older one shows is removed in Intercom."""
+        talk = self._dice.choice(list(self._scene.talks.values()))
+        for _ in range(30):  # until there are two
+            ours = self._ours(talk)
+            shown = [
+                place
+                for place, message in enumerate(talk.messages)
+                if message.text and any(message.text in note.body for note in ours[:-1])
+            ]
+            if shown:
+                self._dice.choice([self._take, self._delete])(ours[-1])
+                self._world.talking.remove(talk, self._dice.choice(shown))
+                return
+            await asyncio.sleep(60)
+
+    def _ours(self, talk: Talk) -> list[SimNote]:
+        """Its notes, oldest first."""
+        return [
+            note
+            for note in self._account().notes.values()
+            if note.kind == "note"
+            and note.author in US
+            and not (note.gone or note.taken)
+            and note.marker is not None
+            and note.marker.conversation_id == talk.id
+        ]
 
     def _copy(self) -> None:
         """A colleague pastes our note into one of theirs."""

@@ -15,7 +15,7 @@ from delivery.domain import block, heal, probe, write
 from delivery.domain.answer import Result, Verdict, finished, outcome_of
 from delivery.domain.fold import without
 from delivery.domain.note import Marker
-from delivery.domain.row import Known, Request, Row, Written
+from delivery.domain.row import Kind, Known, Request, Row, Written
 from delivery.retracting import Retracting
 from delivery.sending import Sending
 from delivery.simulation import ledger
@@ -156,6 +156,14 @@ async def _nothing_older(*_: Any) -> bool:
     return False
 
 
+_retract = Retracting.run
+
+
+async def _nothing_beside_theirs(self: Retracting, kind: Kind) -> bool:
+    """Where people took or deleted the latest, its older ones are left as they are, too."""
+    return self.sending.working.known.record(kind) is not None and await _retract(self, kind)
+
+
 PLANTS: dict[str, Plant] = {
     "none": nullcontext,
     "no probe": _replaced(write, "next_step", _no_probe),
@@ -185,6 +193,9 @@ PLANTS: dict[str, Plant] = {
     "a restored ledger is trusted": _replaced(probe, "is_doubtful", lambda *_: False),
     "other apps' requests lost when one moves": _replaced(ledger, "without", _others_lost),
     "a removal reaches the latest note only": _replaced(Retracting, "run", _nothing_older),
+    "removals reach nothing where the latest is people's": _replaced(
+        Retracting, "run", _nothing_beside_theirs
+    ),
     "an activity that went with its person stays gone": _replaced(
         Accompanying, "_kept", _never_again
     ),

@@ -35,3 +35,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 def instant(seconds: float) -> datetime:
     return EPOCH + timedelta(seconds=seconds)
+
+
+async def until(at: float) -> None:
+    """Sleep until this second of the history."""
+    await asyncio.sleep(max(0.0, at - asyncio.get_running_loop().time()))

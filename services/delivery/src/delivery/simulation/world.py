@@ -3,25 +3,24 @@
 import asyncio
 import random
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from common.eligibility import Installation
-from common.events import ConversationSettled, CrmPerson, Trigger
+from common.events import ConversationSettled
 from common.updates import Update
 
-from delivery.domain.conversation import Message
 from delivery.ports import LedgerAway, RetryLater
-from delivery.simulation.judge import QUIET, SAMPLED_EVERY_S, Track
+from delivery.simulation.judge import SAMPLED_EVERY_S, Track
 from delivery.simulation.ledger import Backup
 from delivery.simulation.meddling import Meddling
 from delivery.simulation.peers import ADMIN, WORKSPACE, Connection, Talk, Truth
 from delivery.simulation.replica import Replica, Scene
 from delivery.simulation.store import Account
-from delivery.simulation.time import EPOCH, VirtualLoop, instant
+from delivery.simulation.talking import ACTIVE_S, Talking
+from delivery.simulation.time import EPOCH, VirtualLoop, until
 from delivery.simulation.wire import LATE_S
 
-ACTIVE_S = 5_400.0
 REST_WITHIN_S = 6 * 3600.0
 # Somebody else takes an event over whose consumer does not come to an end with it.
 SESSION_S = 45.0
@@ -50,9 +49,8 @@ class World:
         self._queue: asyncio.Queue[ConversationSettled] = asyncio.Queue()
         self._fed: list[tuple[float, ConversationSettled]] = []
         self._unfed = 0
-        self._numbers = 0
         self._over = False
-        self._due: list[float] = [60.0]
+        self.talking = Talking(self)
         self.replicas: list[Replica] = []
         self._begin_talks()
 
@@ -97,7 +95,7 @@ class World:
         jobs = [
             self._loop.create_task(job)
             for job in (
-                *(self._talk(talk) for talk in self.scene.talks.values()),
+                *(self.talking.hold(talk) for talk in self.scene.talks.values()),
                 self._misfortune(meddling),
             )
         ]
@@ -129,93 +127,9 @@ class World:
             "freeze": dice.choice([0, 0, 5, 20]),
         }
 
-    # --- what is said, and what is made of it
+    # --- what is handed to the replicas
 
-    async def _talk(self, talk: Talk) -> None:
-        dice = self.dice
-        jobs = []
-        for _ in range(dice.randint(1, 4)):
-            at = dice.random() * ACTIVE_S
-            for _ in range(dice.choice([1, 1, 2, 3])):
-                jobs.append(self._loop.create_task(self._say(talk, at)))
-                self._due.append(at + QUIET.total_seconds())
-                at += dice.choice([0.2, 30.0, 200.0, 850.0])
-            if dice.random() < 0.3:
-                jobs.append(self._loop.create_task(self._ask(talk, at)))
-        await asyncio.gather(*jobs)
-
-    async def _say(self, talk: Talk, at: float) -> None:
-        dice = self.dice
-        await self._until(at)
-        self._numbers += 1
-        number = self._numbers
-        said_at = EPOCH + timedelta(seconds=int(self._loop.time()))
-        counted = dice.random() < 0.9
-        update = Update(said_at, number) if counted else None
-        kind, text = ("user" if counted else "bot"), f"said-{number}-"
-        shown_at = self._loop.time() + dice.choice([0.0, 0.0, 2.0, 20.0])
-        talk.messages.append(Message(number, said_at, kind, "Ada", text, (), False, update))
-        talk.shown_at.append(shown_at)
-        if update is None:
-            return
-        if dice.random() < 0.15:  # a debounce that errs
-            self._publish(talk, Trigger.QUIET, update)
-        quiet_for = QUIET.total_seconds()
-        await asyncio.sleep(quiet_for + dice.random() * 2)
-        if update == self._newest(talk):
-            self._publish(talk, Trigger.QUIET, update)
-        elif dice.random() < 0.3:
-            self._publish(talk, Trigger.QUIET, update)  # older, or opened once more
-        if dice.random() < 0.2:
-            await asyncio.sleep(dice.random() * 600)
-            trigger = dice.choice([Trigger.QUIET, Trigger.QUIET, Trigger.BACKFILL])
-            self._publish(talk, trigger, update)
-
-    def _newest(self, talk: Talk) -> Update | None:
-        return max((m.update for m in talk.messages if m.update), default=None)
-
-    async def _ask(self, talk: Talk, at: float) -> None:
-        """Somebody acts in the app, asks for a sync, or removes a message."""
-        dice = self.dice
-        await self._until(at + dice.random() * 60)
-        trigger = dice.choice([Trigger.ACTION, Trigger.ACTION, Trigger.MANUAL, Trigger.REMOVED])
-        self._numbers += 1
-        person = None
-        if trigger is Trigger.ACTION and dice.random() < 0.5:
-            account = self.scene.accounts[self.scene.truth.account]
-            alive = [p for p in account.persons.values() if p.alive and p.email == talk.email]
-            if not alive or dice.random() < 0.2:  # the action made it: search shows it later
-                alive = [account.add_person(talk.email, self._loop.time() + 60)]
-            person = CrmPerson(kind="person", id=dice.choice(alive).id)
-        if trigger is Trigger.REMOVED and talk.messages:
-            place = dice.randrange(len(talk.messages))
-            said = talk.messages[place]
-            talk.messages[place] = replace(said, text="", redacted=True)
-            if said.text:
-                talk.removed.append((self._loop.time(), said.text))
-        event = ConversationSettled(
-            workspace_id=WORKSPACE,
-            conversation_id=talk.id,
-            trigger=trigger,
-            app=dice.choice(self.scene.apps),
-            action_id=f"act{self._numbers}",
-            actor_id=ADMIN,
-            person=person,
-        )
-        for _ in range(dice.choice([1, 1, 2])):
-            self._put(event)
-
-    def _publish(self, talk: Talk, trigger: Trigger, update: Update) -> None:
-        event = ConversationSettled(
-            workspace_id=WORKSPACE,
-            conversation_id=talk.id,
-            trigger=trigger,
-            updated_at=update.updated_at,
-            part_id=update.part_id,
-        )
-        self._put(event)
-
-    def _put(self, event: ConversationSettled) -> None:
+    def put(self, event: ConversationSettled) -> None:
         self._unfed += 1
         self.report.counts["events"] += 1
         self._queue.put_nowait(event)
@@ -249,7 +163,7 @@ class World:
         self.scene.database.restore(backup)
         for at, event in self._fed:
             if at >= backup.taken_at - SESSION_S:
-                self._put(event)
+                self.put(event)
 
     def _replica(self, place: int) -> Replica:
         """One that ends comes back."""
@@ -270,10 +184,10 @@ class World:
         dice = self.dice
         times = []
         for _ in range(dice.choice([0, 2, 5, 9])):
-            near = dice.choice(self._due) + dice.choice([-5, 1, 20, 50]) * dice.random()
+            near = dice.choice(self.talking.due) + dice.choice([-5, 1, 20, 50]) * dice.random()
             times.append(near if dice.random() < 0.7 else dice.random() * ACTIVE_S)
         for at in sorted(times):
-            await self._until(at)
+            await until(at)
             self.report.counts[await meddling.once()] += 1
 
     async def _count_matches(self) -> None:
@@ -290,9 +204,6 @@ class World:
             found = sum(p.alive and p.email == email and p.found_at <= now for p in persons)
             if track.now != found:
                 track.set(now, found)
-
-    async def _until(self, at: float) -> None:
-        await asyncio.sleep(max(0.0, at - self._loop.time()))
 
     # --- the end
 
@@ -349,6 +260,3 @@ def simulate(seed: int) -> Report:
         return loop.run_until_complete(history())
     finally:
         loop.close()
-
-
-__all__ = ["Report", "World", "instant", "simulate"]
