@@ -109,8 +109,8 @@ class Database:
         return claimed
 
     def held(self, claim: Claim) -> Stored:
-        stored = self.rows[claim.row.key]
-        if stored.token != claim.token:
+        stored = self.rows.get(claim.row.key)  # None: restored from before it was there
+        if stored is None or stored.token != claim.token:
             raise LeaseLost
         return stored
 
