@@ -46,13 +46,17 @@ async def test_wherever_an_attempt_is_killed_one_note_one_activity_and_one_outco
     for group in groups:
         killed = Counter[str]()
         chosen = choose(group, chance, each=each, in_all=in_all)
-        for _ in range(rounds):
+        places = dict.fromkeys(way.point.place for way in group)
+        for number in range(1, rounds + 1):
             more = await _act(chosen)
             killed.update(case.point.place for _, case in more if case.killed and case.point)
             cases += more
+            few = {place: killed[place] for place in places if killed[place] < each}
+            print(f"round {number}: {len(more)} attempts, {killed.total()} kills; seldom: {few}")
             chosen = aim(group, killed, chance, each=each)
-        places = dict.fromkeys(way.point.place for way in group)
-        missed |= {place: killed[place] for place in places if killed[place] < each}
+            if not chosen:
+                break
+        missed |= few
         _print_table(cases)
         assert killed.total() >= in_all
     assert await _broken(cases) == []
