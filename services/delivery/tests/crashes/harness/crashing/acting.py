@@ -73,9 +73,10 @@ def choose(ways: Sequence[Way], chance: random.Random, *, each: int, in_all: int
 def aim(
     ways: Sequence[Way], killed: Counter[str], chance: random.Random, *, each: int
 ) -> list[Way]:
-    """At places that are seldom passed: whenever they are, and with answers that take their time.
+    """At places that are seldom passed: whenever they are, every other time slowly.
 
-    A body mostly comes together with its headers, and is not waited for then; nor is a turn.
+    A body mostly comes together with its headers, and is not waited for then; nor is a turn. Others
+    are passed only where nobody has to wait, such as the first count of an account's calls.
     """
     chosen = list[Way]()
     for place in dict.fromkeys(way.point.place for way in ways):
@@ -83,7 +84,7 @@ def aim(
         missing = each - killed[place]
         tries = max(missing, min(each, AIMED_AT_LEAST)) if missing > 0 else 0
         chosen += [
-            replace(way, point=way.point._replace(turn=ANY), slowly=True)
-            for way in chance.choices(there, k=tries)
+            replace(way, point=way.point._replace(turn=ANY), slowly=bool(number % 2))
+            for number, way in enumerate(chance.choices(there, k=tries))
         ]
     return chosen
