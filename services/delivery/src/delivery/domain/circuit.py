@@ -55,7 +55,7 @@ def probing(circuit: Circuit, now: float) -> Circuit:
 def succeeded(circuit: Circuit, connection: str, now: float, *, probe: bool) -> Circuit:
     if circuit.open_until is not None:
         return Circuit(circuit.of_one, heard_at=now) if probe else circuit
-    return replace(circuit, latest=_counted(circuit, connection, now, failed=False), heard_at=now)
+    return Circuit(circuit.of_one, _counted(circuit, connection, now, failed=False), now)
 
 
 def failed(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from common.eligibility import ConversationFacts
 from common.updates import Update
@@ -21,7 +22,7 @@ class Message:
     update: Update | None  # set where R9 counts it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Conversation:
     workspace_id: str
     id: str
@@ -33,7 +34,7 @@ class Conversation:
     contact_ids: tuple[str, ...]  # R4's person first
     read_at: datetime  # Intercom's own Date header of this answer
 
-    @property
+    @cached_property  # asked several times per attempt
     def newest_update(self) -> Update | None:
         return max((m.update for m in self.messages if m.update), default=None)
 
