@@ -202,6 +202,7 @@ async def _serve(config: SettingsConfig, vendors: Sequence[VendorVariables], clo
         names,
         history,
         cookie_rule(config.settings_public_url),
+        config.quiet_period,
     )
     links = Links(link_urls, crms)
     leaving = Leaving(installations, store, access, crms)

@@ -7,7 +7,14 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Self
 
-from common.config import CommaSeparated, KafkaConfig, RotatedSecret, SecretList, ServiceConfig
+from common.config import (
+    CommaSeparated,
+    KafkaConfig,
+    QuietPeriodConfig,
+    RotatedSecret,
+    SecretList,
+    ServiceConfig,
+)
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from settings.domain.sessions import Lifetimes, cookie_rule
@@ -79,7 +86,7 @@ class MigrationConfig(ServiceConfig):
     )
 
 
-class SettingsConfig(MigrationConfig, KafkaConfig):
+class SettingsConfig(MigrationConfig, KafkaConfig, QuietPeriodConfig):
     settings_host: str = Field("127.0.0.1", description="Address of the public listener.")
     settings_port: int = Field(
         8083, ge=0, le=65535, description="Port of the public listener; 0: any free one."

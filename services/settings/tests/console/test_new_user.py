@@ -81,6 +81,7 @@ async def test_a_new_admin_has_the_first_note_within_three_minutes_and_without_a
 ) -> None:
     site, began = local(product.ports.settings), time.monotonic()
     await tab.goto(site)
+    await expect(tab.get_by_text(f"{QUIET_S:g} seconds after the last reply")).to_be_visible()
     # One workspace and one account: the simulated vendors ask nothing and send the browser back.
     await tab.get_by_role("button", name="Sign in with Intercom").click()
     await tab.get_by_role("button", name="Install in Acme").click()

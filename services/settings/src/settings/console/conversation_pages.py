@@ -20,7 +20,7 @@ from settings.ports.history import Preview
 
 # Delivery's words for why a row waits, as people read them.
 WAITS_FOR = {
-    "quiet": "for 15 quiet minutes",
+    "quiet": "for quiet",
     "retry": "to try again",
     "reconnect": "for you to connect the account again",
     "settings": "for our own settings service",

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -57,6 +57,15 @@ def _moment(at: datetime, zone: str) -> str:
     return f"{at.astimezone(ZoneInfo(zone)):%d %b %Y, %H:%M}".lstrip("0")
 
 
+def _span(span: timedelta) -> str:
+    """`15 minutes`, `1 hour`, `90 seconds`: in the largest unit that is whole."""
+    seconds = span.total_seconds()
+    units = {"hour": 3_600, "minute": 60, "second": 1}
+    unit = next((unit for unit, length in units.items() if seconds % length == 0), "second")
+    number = seconds / units[unit]
+    return f"{number:g} {unit}{'' if number == 1 else 's'}"
+
+
 def _words(key: str) -> str:
     """`no_active_assignee` as people read it."""
     return key.replace("_", " ").capitalize()
@@ -70,6 +79,7 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters["moment"] = _moment
+_environment.filters["span"] = _span
 _environment.filters["words"] = _words
 _environment.globals["asset"] = _address
 

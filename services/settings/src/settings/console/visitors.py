@@ -1,6 +1,7 @@
 """Who asks for a page: nobody, a teammate of some workspaces, the admin of one."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -58,6 +59,7 @@ class Visitors:
     names: TeammateNames
     history: History
     cookie: CookieRule
+    quiet_period: timedelta  # as debounce has it, to be told
 
     async def session(self, request: Request) -> Session | None:
         return await self.sign_in.session(request.cookies.get(self.cookie.name))
@@ -116,6 +118,7 @@ class Visitors:
             tab=tab,
             attention=await self.history.attention(visit.workspace),
             apps=APPS,
+            quiet_period=self.quiet_period,
             **values,
         )
 

@@ -54,7 +54,7 @@ class WorkspacePages:
     async def workspaces(self, request: Request) -> Response:
         session = await self.visitors.session(request)
         if session is None or not session.signed_in:
-            return page("welcome.html")
+            return page("welcome.html", quiet_period=self.visitors.quiet_period)
         visits = await self.visitors.visits(session)
         sections = [await self._section(visit) for visit in visits]
         return page(
