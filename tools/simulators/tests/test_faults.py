@@ -33,6 +33,7 @@ def _stored(control: SimulatorControl) -> int:
         ("403", 403, 0),
         ("html_502", 502, 0),
         ("slow", 201, 1),
+        ("late_body", 201, 1),
         ("trickle", 201, 1),
     ],
 )

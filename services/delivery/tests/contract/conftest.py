@@ -171,7 +171,7 @@ class Subject:
 
     def within(self, kind: str, *, milliseconds: int) -> "Subject":
         """With this deadline where the fault is one that only a deadline ends."""
-        if kind not in ("timeout", "timeout_after", "slow", "trickle"):
+        if kind not in ("timeout", "timeout_after", "slow", "late_body", "trickle"):
             return self
         return replace(self, deadline=timedelta(milliseconds=milliseconds))
 

@@ -16,7 +16,7 @@ from delivery.ports import (
 )
 
 MARKER = Marker("wk1", "12")
-WRITTEN = ["500_after", "timeout_after", "reset_after", "cut_body", "slow", "trickle"]
+WRITTEN = ["500_after", "timeout_after", "reset_after", "cut_body", "slow", "late_body", "trickle"]
 NOT_WRITTEN = ["500_before", "timeout", "reset", "html_502"]
 
 

@@ -9,16 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Kind = Literal[
     "429", "500_before", "500_after", "timeout", "timeout_after", "reset", "reset_after",
-    "slow", "html_502", "cut_body", "trickle", "401", "403", "revoked",
+    "slow", "late_body", "html_502", "cut_body", "trickle", "401", "403", "revoked",
     "echo",
 ]  # fmt: skip
 
 WRITES_FIRST: frozenset[Kind] = frozenset(
-    {"500_after", "timeout_after", "reset_after", "slow", "cut_body", "trickle"}
+    {"500_after", "timeout_after", "reset_after", "slow", "late_body", "cut_body", "trickle"}
 )
 """Kinds under which the vendor does its work before the fault shows."""
 
-DEFAULT_MS: dict[Kind, float] = {"slow": 2000, "trickle": 200}
+DEFAULT_MS: dict[Kind, float] = {"slow": 2000, "late_body": 2000, "trickle": 200}
 
 
 class FaultSpec(BaseModel):

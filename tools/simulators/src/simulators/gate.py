@@ -116,6 +116,10 @@ async def _deliver(
         await asyncio.sleep(fault.delay_s)
     if kind == "cut_body":
         await _send_half(response, send)
+    elif kind == "late_body" and fault is not None:
+        await _send_head(response, send)
+        await asyncio.sleep(fault.delay_s)
+        await send({"type": "http.response.body", "body": response.body})
     elif kind == "trickle" and fault is not None:
         await _send_slowly(response, fault.delay_s, send, receive)
     else:

@@ -22,7 +22,7 @@ class Way:
     stage: Stage
     scenario: Scenario
     point: Point
-    slowly: bool = False  # calls wait for their turns, answers come byte by byte
+    slowly: bool = False  # calls wait for their turns, bodies come after their heads
 
 
 async def act(
@@ -39,7 +39,7 @@ async def act(
     stage.new_creates()
     if slowly:
         await stage.spend()
-    with stage.trickling() if slowly else nullcontext():
+    with stage.answering_in_two() if slowly else nullcontext():
         points = await undergo(
             Ordeal(stage.wiring, stage.place, fatal, scenario.loses_row, plant, slowly)
         )

@@ -113,12 +113,12 @@ class Stage:
         self.control.add_fault(crm, kind, account=account, method=method, path=path)
 
     @contextmanager
-    def trickling(self) -> Iterator[None]:
-        """Intercom and the CRM answer byte by byte."""
+    def answering_in_two(self) -> Iterator[None]:
+        """Intercom and the CRM send their bodies after their heads, so that each is waited for."""
         crm, account = self.account
         vendors = [(crm, account), ("intercom", self.place.workspace)]
         faults = [
-            self.control.add_fault(vendor, "trickle", account=whose, times=None, ms=0)
+            self.control.add_fault(vendor, "late_body", account=whose, times=None, ms=30)
             for vendor, whose in vendors
         ]
         yield
