@@ -6,7 +6,7 @@ of calls a second: what httpx does around a call costs as much as the call.
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol
@@ -23,6 +23,7 @@ CONNECT_TIMEOUT_S = 5.0
 ANSWER_MAX_BYTES = 16 * 1024 * 1024
 _NEVER_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
+
 # Of the body on its way only.
 _ON_ITS_WAY: Final = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
@@ -36,7 +37,7 @@ class Answer:
     """What a caller of hundreds reads; httpx's own costs several times as much to make."""
 
     status_code: int
-    headers: Mapping[str, str]  # by their names in any case
+    headers: httpx.Headers  # without those of the body on its way
     content: bytes
 
     def json(self) -> Any:
@@ -94,11 +95,15 @@ async def send(
             await response.aclose()
     return httpx.Response(
         response.status_code,
-        # As bytes: a header need not be ASCII.
-        headers=[pair for pair in response.headers.raw if pair[0].lower() not in _ON_ITS_WAY],
+        headers=_as_read(response.headers.raw),
         content=bytes(body),
         request=request,
     )
+
+
+def _as_read(headers: Iterable[tuple[bytes, bytes]]) -> httpx.Headers:
+    """As bytes: a header need not be ASCII."""
+    return httpx.Headers([pair for pair in headers if pair[0].lower() not in _ON_ITS_WAY])
 
 
 def _lost_connection(error: httpx.ConnectTimeout) -> httpx.HTTPError:
@@ -183,7 +188,7 @@ class Caller:
             raise
         except (aiohttp.ClientError, OSError):
             raise httpx.ReadError("the connection was lost") from None
-        return Answer(answer.status, answer.headers, read)
+        return Answer(answer.status, _as_read(answer.raw_headers), read)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
