@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bench.delivery import measuring, pressing, report
 from bench.delivery.measuring import Row
+from bench.delivery.neighbours import TROUBLES, Neighbours
 from bench.machine import command, machine
 from devstack import DevStack, Stack
 
@@ -43,24 +44,17 @@ def options() -> argparse.Namespace:
         "--seconds", type=float, default=60, help="idle, actions, noise: for so long"
     )
     parser.add_argument("--rounds", type=int, default=5, help="noise: interleaved")
-    parser.add_argument("--kinds", default="busy,slow,hung", help="noise: which")
+    parser.add_argument("--kinds", default=",".join(TROUBLES), help="noise: which")
     parser.add_argument("--limit", type=float, default=300, help="seconds for one run")
     parser.add_argument("--results", type=Path, default=BENCH / "delivery.jsonl")
     return parser.parse_args()
 
 
 async def measure_noise(given: argparse.Namespace, stack: Stack, folder: Path) -> None:
-    for _ in range(given.rounds):
+    neighbours = Neighbours(stack, folder, given.per_s, given.seconds)
+    for number in range(given.rounds):
         for kind in given.kinds.split(","):
-            row = await measuring.noise(
-                stack,
-                folder,
-                kind=kind,
-                workspaces=50,
-                per_s=given.per_s,
-                seconds=given.seconds,
-            )
-            keep(given, row)
+            keep(given, await neighbours.noise(kind, trouble_first=number % 2 == 1))
 
 
 async def measure(given: argparse.Namespace, stack: Stack, folder: Path) -> None:

@@ -1,9 +1,9 @@
 """Intercom and HubSpot as one lean process: the vendors' formats, nothing kept but what is counted.
 
 The simulators check, store and count far more than a benchmark needs, and would be what it
-measures. Each answer comes `delay_ms` after its request; HubSpot's to the workspace `--sick` come
-after `--sick-ms`, or never. Started by the harness; on stdout it says its port. `GET /_figures`
-tells of the notes made so far.
+measures. Each answer comes `delay_ms` after its request; HubSpot's to the workspace `--sick`, and
+whatever is asked of Pipedrive, after `--sick-ms`, or never. Started by the harness; on stdout it
+says its port. `GET /_figures` tells of the notes made so far.
 """
 
 import argparse
@@ -27,6 +27,7 @@ _PERSON = re.compile(rb"^/hubspot/crm/objects/2026-09/contacts/([^?]+)")
 _NOTES = b"/hubspot/crm/objects/2026-09/notes"
 _CREATED = re.compile(rb"^/hubspot/crm/objects/2026-09/(contacts|deals)$")
 _PIPELINES = b"/hubspot/crm/pipelines/2026-09/deals"
+_SICK_CRM = b"/pipedrive"
 _STRANGER = b"new-"  # whose address begins so is in no CRM yet
 # `[lull <workspace>/<conversation>]`, as it stands in every note.
 _MARKER = re.compile(rb"\[lull [^/\]]+/(\d+)\]")
@@ -47,6 +48,7 @@ class Notes:
         self.doubled = 0
         self.records = 0  # what actions made
         self.requests = 0
+        self.sick = 0  # of them, those that were answered late or never
 
     def make(self, body: bytes) -> int:
         found = _MARKER.search(body)
@@ -64,6 +66,7 @@ class Notes:
             "doubled": self.doubled,
             "records": self.records,
             "requests": self.requests,
+            "sick": self.sick,
             "cpu_s": used,
             "made": made,
         }
@@ -108,7 +111,8 @@ class Answering(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self._notes.requests += 1
         delay_s: float | None = self._delays.every_s
-        if self._sick and self._url.startswith(b"/hubspot"):
+        if self._url.startswith((_SICK_CRM, b"/hubspot") if self._sick else _SICK_CRM):
+            self._notes.sick += 1
             delay_s = self._delays.sick_s
         if delay_s is None:
             return

@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 import psutil
-from bench.delivery.world import Settling, World, workspace
+from bench.delivery.world import Settling, World
 from devstack import Stack
 
 Row = dict[str, Any]
@@ -152,7 +152,7 @@ async def idle(
             await start(world, stack, answering, 1)
             async with world.settling() as settling:
                 await warm_up(settling, answering, workspaces)
-                settled = await _now_and_then(settling, workspaces, per_s, seconds)
+                settled = await now_and_then(settling, workspaces, per_s, seconds)
             await until(lambda: len(answering.figures()["made"]), WARM_UP + len(settled), START_S)
             made = answering.figures()["made"]
         finally:
@@ -169,84 +169,23 @@ async def idle(
         }
 
 
-async def noise(
-    stack: Stack, folder: Path, *, kind: str, workspaces: int, per_s: float, seconds: float
-) -> Row:
-    """The others' time from settled to note, without and with one workspace that makes trouble.
-
-    Args:
-        stack: shared by all runs.
-        folder: for logs.
-        kind: `busy`: it has 50 times the load of the others; `slow`: as many, and its CRM account
-            answers after 30 s; `hung`: it never answers.
-        workspaces: the others.
-        per_s: settled per second, of all others together.
-        seconds: of each of the two halves.
-
-    """
-    sick = {"busy": (), "slow": ("--sick-ms", "30000"), "hung": ()}[kind]
-    who = () if kind == "busy" else ("--sick", workspace(workspaces))
-    with vendors(20, *who, *sick) as answering:
-        world = World(stack, folder, answering.url)
-        try:
-            await world.prepare(workspaces + 1)
-            await start(world, stack, answering, 1)
-            async with world.settling() as settling:
-                await warm_up(settling, answering, workspaces)
-                alone = await _now_and_then(settling, workspaces, per_s, seconds)
-                noisy = asyncio.create_task(
-                    _make_noise(settling, workspaces, 50 * per_s / workspaces)
-                )
-                await asyncio.sleep(2)
-                beside = await _now_and_then(settling, workspaces, per_s, seconds, 500_000)
-                noisy.cancel()
-            wanted = {**alone, **beside}
-            await until(
-                lambda: len(wanted.keys() & answering.figures()["made"].keys()),
-                len(wanted),
-                START_S,
-            )
-            made = answering.figures()["made"]
-        finally:
-            world.close()
-    without, with_noise = waits_of(made, alone), waits_of(made, beside)
-    return {
-        "scenario": "noise",
-        "kind": kind,
-        "workspaces": workspaces,
-        "per_s": per_s,
-        "notes": len(wanted),
-        "p95_without_s": quantile(without, 0.95),
-        "p95_with_s": quantile(with_noise, 0.95),
-        "grown": quantile(with_noise, 0.95) / quantile(without, 0.95) - 1,
-    }
-
-
 async def warm_up(settling: Settling, answering: Vendors, workspaces: int) -> None:
     await settling.settle_all(range(1, WARM_UP + 1), workspaces)
     await until(lambda: len(answering.figures()["made"]), WARM_UP, START_S)
 
 
-async def _now_and_then(
-    settling: Settling, workspaces: int, per_s: float, seconds: float, first: int = 100_000
+async def now_and_then(
+    settling: Settling, workspaces: int, per_s: float, seconds: float
 ) -> dict[str, float]:
     """Settle one conversation after the other, at random; when each was, by its id."""
     settled: dict[str, float] = {}
-    number, until = first, time.monotonic() + seconds
+    number, until = 100_000, time.monotonic() + seconds
     while time.monotonic() < until:
         number += 1
         settled[str(number)] = time.time()
         await settling.settle(number, random.randrange(workspaces))
         await asyncio.sleep(random.expovariate(per_s))
     return settled
-
-
-async def _make_noise(settling: Settling, number: int, per_s: float) -> None:
-    conversation = 1_000_000
-    while True:
-        conversation += 1
-        await settling.settle(conversation, number)
-        await asyncio.sleep(1 / per_s)
 
 
 def waits_of(made: dict[str, float], settled: dict[str, float]) -> list[float]:

@@ -42,6 +42,7 @@ class World:
     folder: Path
     vendors: str  # the answering process
     partitions: int = 12
+    crms: Sequence[str] = ("hubspot",)
     name: str = field(default_factory=lambda: f"b{uuid4().hex[:8]}")
     services: dict[str, ServiceProcess] = field(default_factory=dict)
 
@@ -54,7 +55,8 @@ class World:
             kafka_replication_factor=1,
         )
 
-    async def prepare(self, workspaces: int) -> None:
+    async def prepare(self, *workspaces: int) -> None:
+        """So many workspaces, numbered through, at each of the CRMs."""
         await create_topics(self.kafka)
         for service in ("settings", "delivery"):
             migrated = await asyncio.to_thread(self._migrate, service)
@@ -62,7 +64,11 @@ class World:
                 raise RuntimeError(migrated.stderr.decode() or migrated.stdout.decode())
         connection = await asyncpg.connect(self.dsn("settings"))
         try:
-            await _install(connection, workspaces, f"{self.vendors}/hubspot")
+            first = 0
+            for crm, count in zip(self.crms, workspaces, strict=True):
+                names = [workspace(number) for number in range(first, first + count)]
+                await _install(connection, names, crm, f"{self.vendors}/{crm}")
+                first += count
         finally:
             await connection.close()
 
@@ -101,6 +107,8 @@ class World:
                 "LULL_INTERCOM_LINK_URLS": ",".join(f"{r}=https://app.example" for r in regions),
                 "LULL_HUBSPOT_CLIENT_ID": "hubspot",
                 "LULL_HUBSPOT_CLIENT_SECRET": "hubspot-secret",
+                "LULL_PIPEDRIVE_CLIENT_ID": "pipedrive",
+                "LULL_PIPEDRIVE_CLIENT_SECRET": "pipedrive-secret",
             },
             "delivery": {
                 "LULL_DELIVERY_PORT": "0",
@@ -108,7 +116,7 @@ class World:
                 "LULL_DELIVERY_DATABASE_URL": self.dsn("delivery"),
                 "LULL_DELIVERY_SETTINGS_TOKEN": _CALLER,
                 "LULL_DELIVERY_ACTIONS_TOKEN": INGEST,
-                "LULL_DELIVERY_CRMS": "hubspot",
+                "LULL_DELIVERY_CRMS": ",".join(self.crms),
             },
             "ingest": {
                 "LULL_INGEST_PORT": "0",
@@ -176,11 +184,12 @@ def workspace(number: int) -> str:
     return f"wk{number:06d}"
 
 
-async def _install(connection: asyncpg.Connection, workspaces: int, api_base: str) -> None:
+async def _install(
+    connection: asyncpg.Connection, names: Sequence[str], crm: str, api_base: str
+) -> None:
     keyring = Keyring([("k1", _KEY)])
     now = datetime.now(UTC)  # noqa: TID251
     before, later = now - _LONG, now + _LONG
-    names = [workspace(number) for number in range(workspaces)]
 
     def sealed(name: str, app: str, field: str) -> str:
         return keyring.encrypt(f"token-{name}", Place(name, app, field))
@@ -201,12 +210,12 @@ async def _install(connection: asyncpg.Connection, workspaces: int, api_base: st
     await _copy(
         connection,
         "installations (workspace_id, app, installed_at, installed_by, transcript_sync)",
-        [(name, "hubspot", before, AGENT, True) for name in names],
+        [(name, crm, before, AGENT, True) for name in names],
     )
     await _copy(
         connection,
         "app_users (workspace_id, app, teammate_id, paused)",
-        [(name, "hubspot", AGENT, False) for name in names],
+        [(name, crm, AGENT, False) for name in names],
     )
     await _copy(
         connection,
@@ -215,12 +224,12 @@ async def _install(connection: asyncpg.Connection, workspaces: int, api_base: st
         [
             (
                 name,
-                "hubspot",
+                crm,
                 str(1_000_000 + number),
                 "9",
                 api_base,
-                sealed(name, "hubspot", "access_token"),
-                sealed(name, "hubspot", "refresh_token"),
+                sealed(name, crm, "access_token"),
+                sealed(name, crm, "refresh_token"),
                 now,
                 later,
                 "connected",
