@@ -156,8 +156,9 @@ async def told_by_intercom(replica: Any, workspace: str) -> httpx.Response:
 
 
 async def connection_of(replica: Any, workspace: str) -> Any:
-    listed = (await replica.operator("GET", "/v1/workspaces")).json()["workspaces"]
-    return next(one["connection"] for one in listed if one["workspace_id"] == workspace)
+    return next(
+        one["connection"] for one in await replica.workspaces() if one["workspace_id"] == workspace
+    )
 
 
 async def test_intercoms_notice_counts_only_where_intercom_says_so_itself(

@@ -35,6 +35,20 @@ class Replica:
             headers={"Authorization": f"Bearer {OPERATOR_TOKEN}"},
         )
 
+    async def workspaces(self, page: int = 100) -> list[dict[str, Any]]:
+        """The operator's list, page by page; each once and in order."""
+        listed: list[dict[str, Any]] = []
+        after = ""
+        while after is not None:
+            answer = await self.operator("GET", f"/v1/workspaces?limit={page}&after={after}")
+            found = answer.json()
+            assert 0 < len(found["workspaces"]) <= page
+            listed += found["workspaces"]
+            after = found["next_after"]
+        ids = [one["workspace_id"] for one in listed]
+        assert ids == sorted(set(ids))
+        return listed
+
     async def ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
         return await self.client.request(
             method,
