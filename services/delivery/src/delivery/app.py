@@ -2,38 +2,33 @@
 
 import argparse
 import asyncio
-import contextlib
 import os
 import random
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import asyncpg
-import httpx
 from common import log, tracing
 from common.clock import SystemClock
-from common.consuming import wait_for_topics
 from common.health import Health, Need
-from common.http import Caller
-from common.kafka import new_broker, start_when_reachable
+from common.kafka import new_broker
 from common.schema import NewerSchema
 from common.service import Listener, run, serve
 from common.topics import CONVERSATION_SETTLED, DELIVERY_OUTCOME, SETTINGS_CHANGED
-from faststream.kafka import KafkaBroker
 
 from delivery.acting import SWEEP_EVERY_S, Actions
 from delivery.adapters.actions import PostgresActions
 from delivery.adapters.crm import crm_for
+from delivery.adapters.database import new_pool
 from delivery.adapters.forgetting import PostgresForgetting
 from delivery.adapters.guard import VendorGuard
 from delivery.adapters.history import PostgresHistory
 from delivery.adapters.intercom import Intercom, conversation_link
 from delivery.adapters.outbox import Outbox
 from delivery.adapters.permits import PATIENCE, Permits
-from delivery.adapters.postgres import STATEMENT_TIMEOUT_S, PostgresLedger, connected
+from delivery.adapters.postgres import PostgresLedger
 from delivery.adapters.replays import PostgresReplays
 from delivery.adapters.schema import SCHEMA
 from delivery.adapters.settings import HttpSettings
@@ -48,8 +43,17 @@ from delivery.forgetting import forget_routes
 from delivery.handlers import Delivery
 from delivery.inbox_api import inbox_routes
 from delivery.leftovers import Leftovers
+from delivery.loops import (
+    DRAIN_FOR,
+    LoopBody,
+    consuming,
+    relaying,
+    schema_watch,
+    settings_watch,
+    watching,
+    working,
+)
 from delivery.owners import Owners
-from delivery.ports import LedgerAway
 from delivery.previewing import Previews, preview_route
 from delivery.replaying import replay_route
 from delivery.subscribers import SettledConsumer
@@ -57,14 +61,6 @@ from delivery.worker import Worker
 from delivery.working import Limits, Needs
 
 _log = log.get(__name__)
-
-# Attempts may finish within this after SIGTERM; all in all a stop takes less than ten seconds.
-DRAIN_FOR = timedelta(seconds=6)
-_SCHEMA_LOOK_S = 1.0
-_SCHEMA_RELOOK_S = 5.0
-_SETTINGS_LOOK = timedelta(seconds=2)
-
-LoopBody = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 
 def main() -> None:
@@ -106,7 +102,9 @@ async def _migrate(config: MigrationConfig) -> None:
 async def serve_delivery(config: DeliveryConfig) -> None:
     health, clock = Health("delivery"), SystemClock()
     postgres, kafka = health.need("postgres"), health.need("kafka")
-    pool = await _pool(config)
+    pool = await new_pool(
+        config.delivery_database_url.get_secret_value(), config.delivery_database_connections
+    )
     settings = HttpSettings(
         config.delivery_settings_url, config.delivery_settings_token.get_secret_value(), clock
     )
@@ -192,8 +190,8 @@ async def serve_delivery(config: DeliveryConfig) -> None:
         broker.include_router(consumer.router)
         deliveries.append(delivery)
         consumers.append(consumer)
-        loops[f"worker {name}"] = _working(worker, health)
-        loops[f"watch {name}"] = _watching(consumer)
+        loops[f"worker {name}"] = working(worker, health)
+        loops[f"watch {name}"] = watching(consumer)
     forgetting = PostgresForgetting(pool)
     leftovers = Leftovers(config.delivery_crms, settings, forgetting)
     sweeping_leftovers = health.loop("leftovers")
@@ -210,14 +208,14 @@ async def serve_delivery(config: DeliveryConfig) -> None:
     outbox = Outbox(pool, broker, prefix + DELIVERY_OUTCOME, clock, "delivery")
     connected = asyncio.Event()
     topics = [prefix + name for name in (CONVERSATION_SETTLED, SETTINGS_CHANGED, DELIVERY_OUTCOME)]
-    loops["kafka"] = _consuming(broker, consumers, config, topics, kafka, connected)
-    loops["outbox"] = _relaying(outbox, health, connected)
-    loops["schema"] = _schema_watch(pool, postgres)
+    loops["kafka"] = consuming(broker, consumers, config, topics, kafka, connected)
+    loops["outbox"] = relaying(outbox, health, connected)
+    loops["schema"] = schema_watch(pool, postgres)
     actions = Actions(acting, PostgresActions(pool))
     loops["actions"] = lambda stop: actions.drain(stop, DRAIN_FOR)
     sweeping, kept = health.loop("actions", 2 * SWEEP_EVERY_S), config.delivery_actions_days
     loops["forgetting"] = lambda stop: actions.sweep(stop, sweeping, timedelta(days=kept))
-    loops["settings"] = _settings_watch(config.delivery_settings_url, peers["settings"])
+    loops["settings"] = settings_watch(config.delivery_settings_url, peers["settings"])
 
     async def close() -> None:
         await broker.stop()
@@ -244,22 +242,6 @@ async def serve_delivery(config: DeliveryConfig) -> None:
         Listener("health", health.app(), config.health_host, config.delivery_health_port),
     ]
     await serve(health, listeners, loops, close)
-
-
-async def _pool(config: DeliveryConfig) -> asyncpg.Pool:
-    """Connects only when first needed, so that a start with PostgreSQL down waits and recovers."""
-    return await asyncpg.create_pool(
-        config.delivery_database_url.get_secret_value(),
-        min_size=0,
-        max_size=config.delivery_database_connections,
-        timeout=STATEMENT_TIMEOUT_S,
-        command_timeout=STATEMENT_TIMEOUT_S,
-        reset=_leave_as_it_is,
-    )
-
-
-async def _leave_as_it_is(_connection: object) -> None:
-    """Nothing of ours changes a session, so none has to be reset after each use."""
 
 
 def _hearing(
@@ -292,91 +274,3 @@ def _forgetting(settings: HttpSettings, worker: Worker) -> Callable[[str], None]
         worker.forget(workspace_id)
 
     return forget
-
-
-def _working(worker: Worker, health: Health) -> LoopBody:
-    loop = health.loop(f"worker {worker.crm}")
-    return lambda stop: worker.run(stop, loop, DRAIN_FOR)
-
-
-def _watching(consumer: SettledConsumer) -> LoopBody:
-    return lambda stop: consumer.careful.watch(stop, consumer.consumer)
-
-
-def _relaying(outbox: Outbox, health: Health, connected: asyncio.Event) -> LoopBody:
-    loop = health.loop("outbox")
-
-    async def relay(stop: asyncio.Event) -> None:
-        while not connected.is_set() and not stop.is_set():
-            loop.beat()
-            await _pause(stop, 0.5)
-        await outbox.run(stop, loop)
-
-    return relay
-
-
-def _consuming(
-    broker: KafkaBroker,
-    consumers: list[SettledConsumer],
-    config: DeliveryConfig,
-    topics: list[str],
-    need: Need,
-    connected: asyncio.Event,
-) -> LoopBody:
-    async def start() -> None:
-        await wait_for_topics(config, topics, need)
-        await start_when_reachable(broker, need)
-        connected.set()
-
-    async def consume(stop: asyncio.Event) -> None:
-        starting, stopping = asyncio.create_task(start()), asyncio.create_task(stop.wait())
-        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-            await stop.wait()
-        starting.cancel()
-        for consumer in consumers:
-            consumer.careful.stop()
-
-    return consume
-
-
-def _schema_watch(pool: asyncpg.Pool, need: Need) -> LoopBody:
-    """PostgreSQL is there, and migrated as far as this code needs."""
-
-    async def watch(stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            try:
-                async with connected(pool) as connection:
-                    there = await SCHEMA.is_there(connection)
-            except LedgerAway:
-                need.missing("PostgreSQL cannot be reached")
-            else:
-                if there:
-                    need.met()
-                else:
-                    need.missing(SCHEMA.missing)
-            await _pause(stop, _SCHEMA_LOOK_S if need.fault else _SCHEMA_RELOOK_S)
-
-    return watch
-
-
-def _settings_watch(url: str, peer: Need) -> LoopBody:
-    async def watch(stop: asyncio.Event) -> None:
-        caller = Caller()
-        while not stop.is_set():
-            try:
-                await caller.call("GET", url, _SETTINGS_LOOK, headers={})
-            except (httpx.HTTPError, OSError, TimeoutError):
-                peer.missing("cannot be reached")
-            else:
-                peer.met()
-            await _pause(stop, 5.0)
-        await caller.aclose()
-
-    return watch
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)

@@ -61,7 +61,8 @@ def distrust(
 async def _distrust(url: str, before: datetime) -> int:
     # Here alone: no other command needs the service's own code.
     import asyncpg
-    from delivery.adapters.postgres import PostgresLedger, connected
+    from delivery.adapters.database import connected
+    from delivery.adapters.postgres import PostgresLedger
     from delivery.adapters.schema import SCHEMA
     from delivery.ports import LedgerAway
 

@@ -14,7 +14,8 @@ import asyncpg
 from common.events import ConversationSettled
 
 from delivery.action_ports import Begun
-from delivery.adapters.postgres import Fold, connected, fold_all
+from delivery.adapters.changing import Fold, fold_all
+from delivery.adapters.database import connected
 from delivery.domain.acted import (
     Acted,
     ActionKey,

@@ -9,7 +9,7 @@ from datetime import datetime
 import asyncpg
 from common.catalog import apps_of
 
-from delivery.adapters.postgres import connected
+from delivery.adapters.database import connected
 
 _AT_ONCE = 2_000  # a statement of this size ends well within its time
 

@@ -8,7 +8,7 @@ import asyncpg
 from common.catalog import APPS
 from common.outcomes import SENTENCES, Outcome
 
-from delivery.adapters.postgres import connected
+from delivery.adapters.database import connected
 from delivery.adapters.rows import COLUMNS, row_of
 from delivery.domain.row import Row, Waiting
 from delivery.domain.selection import Place, Selection

@@ -16,7 +16,7 @@ from common.kafka import publish
 from faststream.kafka import KafkaBroker
 from prometheus_client import Counter
 
-from delivery.adapters.postgres import connected
+from delivery.adapters.database import connected
 from delivery.ports import LedgerAway
 
 _log = log.get(__name__)

@@ -14,7 +14,7 @@ import asyncpg
 from common import log
 from common.together import Together
 
-from delivery.adapters.postgres import connected
+from delivery.adapters.database import connected
 from delivery.domain.rates import Asked, Bucket, Permit, RateLimit, Told, heed, take, tells_more
 from delivery.ports import LedgerAway
 

@@ -6,9 +6,9 @@ is due, on whose lease has ended, and on when a write of unknown end must be vis
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -18,33 +18,27 @@ from common.events import ConversationSettled
 from common.together import Together
 
 from delivery.adapters import many
-from delivery.adapters.claiming import look
-from delivery.adapters.rows import (
-    COLUMNS,
-    answer_columns,
-    answer_rows,
-    known_columns,
-    request_columns,
-    row_of,
+from delivery.adapters.changing import (
+    Fold,
+    finished_columns,
+    fold_all,
+    folded_columns,
+    locked,
+    locked_or_new,
+    update_rows,
 )
+from delivery.adapters.claiming import look
+from delivery.adapters.database import connected
+from delivery.adapters.rows import COLUMNS, known_columns, row_of
 from delivery.domain.answer import Result, finished
-from delivery.domain.fold import Folded, fold, take_over, without
-from delivery.domain.ready import ready_at
+from delivery.domain.fold import Folded, take_over, without
 from delivery.domain.row import Key, Known, Row, Waiting
 from delivery.ports import Claim, LeaseLost, LedgerAway
 
-STATEMENT_TIMEOUT_S = 10.0
 # Looks of one claim, while there is too little to do in the workspaces that they went into.
 _LOOKS_PER_CLAIM = 8
 
 _SAVE = many.save()
-
-
-@dataclass(frozen=True, slots=True)
-class Fold:
-    key: Key
-    event: ConversationSettled
-    apps: tuple[str, ...]
 
 
 class PostgresLedger:
@@ -153,7 +147,7 @@ class PostgresLedger:
         answers: list[Exception | None] = []
         kept = []
         async with self._transaction() as connection:
-            records = await _locked(connection, [claim.row.key for claim, _ in asked])
+            records = await locked(connection, [claim.row.key for claim, _ in asked])
             for claim, result in asked:
                 record = records.get(claim.row.key)
                 if record is None or str(record["lease_token"]) != claim.token:
@@ -163,13 +157,13 @@ class PostgresLedger:
                 asked_row = row_of(record)
                 row = finished(asked_row, self._woken_meanwhile(claim, result, now), now)
                 answers.append(None)
-                kept.append(_finished_columns(record["id"], asked_row, row, now))
+                kept.append(finished_columns(record["id"], asked_row, row, now))
             await update_rows(connection, kept)
         return answers
 
     async def move(self, claim: Claim, to: Key, app: str, result: Result) -> None:
         async with self._transaction() as connection:
-            records = await _locked_or_new(connection, [claim.row.key, to])
+            records = await locked_or_new(connection, [claim.row.key, to])
             record = records[claim.row.key]
             if str(record["lease_token"]) != claim.token:
                 raise LeaseLost
@@ -177,9 +171,9 @@ class PostgresLedger:
             asked = row_of(record)
             moved = finished(asked, self._woken_meanwhile(claim, result, now), now)
             kept, leaving = without(moved, app)
-            await update_rows(connection, [_finished_columns(record["id"], asked, kept, now)])
+            await update_rows(connection, [finished_columns(record["id"], asked, kept, now)])
             taken_over = take_over(row_of(records[to]), leaving)
-            await update_rows(connection, [_folded_columns(records[to], taken_over)])
+            await update_rows(connection, [folded_columns(records[to], taken_over)])
 
     async def release(self, claims: Sequence[Claim]) -> None:
         async with self._connection() as connection:
@@ -265,119 +259,5 @@ class PostgresLedger:
             yield connection
 
 
-# What PostgreSQL may answer while it restarts, fails over, is full or not migrated yet.
-_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what a connection says whose server died under it
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.UndefinedTableError,
-    asyncpg.UndefinedColumnError,
-    asyncpg.PostgresSystemError,
-    asyncpg.InternalServerError,
-)
-
-
-@asynccontextmanager
-async def connected(
-    pool: asyncpg.Pool,
-) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[Any]"]:
-    """A connection; whatever says that PostgreSQL cannot answer becomes LedgerAway."""
-    try:
-        connection = await pool.acquire(timeout=STATEMENT_TIMEOUT_S)
-    except (*_AWAY, asyncpg.PostgresError) as error:  # no way in, for whatever reason
-        raise LedgerAway(type(error).__name__) from error
-    try:
-        yield connection
-    except _AWAY as error:
-        raise LedgerAway(type(error).__name__) from error
-    finally:
-        # Its own failure says nothing that the statement's failure did not say.
-        with suppress(*_AWAY):
-            await pool.release(connection)
-
-
-async def fold_all(
-    connection: "asyncpg.pool.PoolConnectionProxy[Any]", asked: Sequence[Fold]
-) -> list[Folded]:
-    """Take events in, within a transaction of the caller's."""
-    keys = list(dict.fromkeys(fold.key for fold in asked))
-    records = await _locked_or_new(connection, keys)
-    rows = {key: row_of(record) for key, record in records.items()}
-    answers: list[Folded] = []
-    changed: dict[Key, None] = {}
-    for one in asked:
-        folded = fold(rows[one.key], one.event, one.apps, records[one.key]["at"])
-        answers.append(folded)
-        if folded.accepted:
-            rows[one.key] = folded.row
-            changed[one.key] = None
-    await update_rows(connection, [_folded_columns(records[key], rows[key]) for key in changed])
-    return answers
-
-
 def _key_values(key: Key) -> tuple[str, str, str, str]:
     return key.workspace_id, key.conversation_id, key.crm, key.crm_account
-
-
-async def _locked_or_new(
-    connection: "asyncpg.pool.PoolConnectionProxy[Any]", keys: Sequence[Key]
-) -> dict[Key, Mapping[str, Any]]:
-    """The rows of these keys, made where there are none, locked until the transaction ends."""
-    records = await _locked(connection, keys)
-    if len(records) < len(keys):
-        await connection.execute(many.NEW, *many.keys_of(keys))
-        records = await _locked(connection, keys)
-    if len(records) < len(keys):  # rows are never deleted while their installation lives
-        raise LedgerAway("row_vanished")
-    return records
-
-
-async def _locked(
-    connection: "asyncpg.pool.PoolConnectionProxy[Any]", keys: Sequence[Key]
-) -> dict[Key, Mapping[str, Any]]:
-    """The rows of these keys that are there, locked until the transaction ends."""
-    records = await connection.fetch(many.LOCK, *many.keys_of(keys))
-    return {many.key_of(record): record for record in records}
-
-
-def _folded_columns(record: Mapping[str, Any], row: Row) -> dict[str, Any]:
-    """A leased row becomes ready when its attempt ends."""
-    return {
-        "id": record["id"],
-        **request_columns(row),
-        "ready_at": record["ready_at"] if row.leased else ready_at(row, record["at"]),
-        "outbox": many.sent(row.outcomes),
-        "answers": [],
-    }
-
-
-def _finished_columns(row_id: int, asked: Row, row: Row, now: datetime) -> dict[str, Any]:
-    return {
-        "id": row_id,
-        **answer_columns(row),
-        "ready_at": ready_at(row, now),
-        "lease_token": None,
-        "lease_owner": None,
-        "lease_until": None,
-        "outbox": many.sent(row.outcomes),
-        "answers": answer_rows(asked, row),
-    }
-
-
-async def update_rows(
-    connection: "asyncpg.pool.PoolConnectionProxy[Any]", rows: Sequence[Mapping[str, Any]]
-) -> None:
-    """Each with its id, the same columns, and what goes into `outbox` and `answers`."""
-    if not rows:
-        return
-    columns = [name for name in rows[0] if name not in ("id", "outbox", "answers")]
-    await connection.execute(many.update(columns), many.as_json(rows))
-    answers = [{**answer, "ledger_id": row["id"]} for row in rows for answer in row["answers"]]
-    if answers:
-        await connection.execute(many.ANSWERS, many.as_json(answers))

@@ -7,7 +7,8 @@ from typing import Any
 import asyncpg
 from common.outcomes import SENTENCES, Outcome
 
-from delivery.adapters.postgres import connected, update_rows
+from delivery.adapters.changing import update_rows
+from delivery.adapters.database import connected
 from delivery.adapters.rows import COLUMNS, request_columns, request_of, row_of
 from delivery.domain.again import asked_again
 from delivery.domain.ready import ready_at
