@@ -138,8 +138,10 @@ class Trial:
 
     async def kill_the_broker(self) -> None:
         self.kafka.send(signal.SIGKILL)
-        await asyncio.gather(*(says_so_and_lives(one) for one in self.running.values()))
-        await self.kafka.restart()
+        try:
+            await asyncio.gather(*(says_so_and_lives(one) for one in self.running.values()))
+        finally:  # the next test needs it, too
+            await self.kafka.restart()
         for replica in self.running.values():
             await replica.until_answers("/readyz", 200)
             assert replica.process.returncode is None

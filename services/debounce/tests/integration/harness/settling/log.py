@@ -155,4 +155,5 @@ class Log(Records):
                 replica.process.send_signal(signal.SIGCONT)
             await replica.end(signal.SIGKILL)
         if self._producer is not None:
-            await self._producer.stop()
+            # It waits for what it could not send, without a broker for ever.
+            await asyncio.wait_for(self._producer.stop(), DEADLINE_S)
