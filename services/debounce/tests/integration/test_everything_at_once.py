@@ -135,6 +135,10 @@ class Trial:
         await asyncio.sleep(SESSION_S * 1.3)
         await self.running["b"].until_partitions(PARTITIONS_ADDED)  # the new ones too
         self.running["a"].process.send_signal(signal.SIGCONT)
+        # It is taken in again; a replica that has no partitions at the moment says that instead of
+        # what it makes of a broker that was killed.
+        for replica in self.running.values():
+            await replica.until_partitions(PARTITIONS_ADDED // 2)
 
     async def kill_the_broker(self) -> None:
         self.kafka.send(signal.SIGKILL)
