@@ -161,12 +161,12 @@ def _noise(rows: Sequence[Row]) -> Iterable[str]:
     measured = [row for row in rows if row["scenario"] == "noise"]
     if not measured:
         return
-    yield "### What one workspace does to the others\n"
+    yield "### What somebody in trouble does to the others\n"
     yield (
         "p95 from settled to note of 50 others, in a run without it and in one with it, each order"
         " in turn: `busy` has 50 times the load of each, `slow` a CRM account that answers after"
-        " 30 s, `hung` one that never does; `crm-slow` and `crm-hung` is another CRM that does so"
-        " to fifty workspaces.\n"
+        " 30 s, `hung` one that never does, `crm-slow` and `crm-hung` the same of a whole CRM, not"
+        " the others' own, with fifty workspaces.\n"
     )
     kinds = dict.fromkeys(row["kind"] for row in measured)
     yield _table(
