@@ -71,7 +71,7 @@ simulate: install ## A million seeded histories of debounce (hours; HISTORIES=20
 bench-debounce: install ## Debounce beside Kafka Streams and quixstreams (an hour on an idle machine; JDK 17 for Streams)
 	@$(BIN)/python -m bench.debounce.plan full
 
-bench-delivery: install ## Delivery from settled to note: throughput, time, what neighbours do to it (40 minutes on an idle machine)
+bench-delivery: install ## Delivery from settled to note: throughput, time, what neighbours do to it (an hour on an idle machine)
 	@$(BIN)/python -m bench.delivery backlog
 	@$(BIN)/python -m bench.delivery statements --delays 100 --notes 5000
 	@$(BIN)/python -m bench.delivery idle --delays 100 --workspaces 100
