@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +32,8 @@ ONE = ("--sick", workspace(OTHERS))
 class Trouble:
     """What is settled for those in trouble is as much as for all others together."""
 
-    here: int = 1  # workspaces in trouble at HubSpot, where the others are
-    elsewhere: int = 0  # at Pipedrive, where all are in trouble
+    at: str = "hubspot"  # where the others are; all of another CRM is in trouble
+    workspaces: int = 1
     told: tuple[str, ...] = ()  # to the vendors
 
 
@@ -40,8 +41,8 @@ TROUBLES = {
     "busy": Trouble(),
     "slow": Trouble(told=(*ONE, *SLOW)),
     "hung": Trouble(told=ONE),
-    "crm-slow": Trouble(here=0, elsewhere=OTHERS, told=SLOW),
-    "crm-hung": Trouble(here=0, elsewhere=OTHERS),
+    "crm-slow": Trouble("pipedrive", OTHERS, told=SLOW),
+    "crm-hung": Trouble("pipedrive", OTHERS),
 }
 
 
@@ -82,10 +83,10 @@ class Neighbours:
     async def _waits(self, kind: Trouble, *, trouble: bool) -> tuple[list[float], int]:
         """In seconds, sorted; and how many calls were answered late or never."""
         with vendors(ANSWER_MS, *kind.told) as answering:
-            crms = ("hubspot", "pipedrive")[: 2 if kind.elsewhere else 1]
-            world = World(self.stack, self.folder, answering.url, crms=crms)
+            workspaces = Counter(hubspot=OTHERS) + Counter({kind.at: kind.workspaces})
+            world = World(self.stack, self.folder, answering.url, crms=list(workspaces))
             try:
-                await world.prepare(*(OTHERS + kind.here, kind.elsewhere)[: len(crms)])
+                await world.prepare(*workspaces.values())
                 await start(world, self.stack, answering, 1)
                 async with world.settling() as settling:
                     await warm_up(settling, answering, OTHERS)
@@ -106,6 +107,6 @@ class Neighbours:
 
     async def _trouble(self, settling: Settling, kind: Trouble) -> None:
         for number in itertools.count():
-            in_trouble = OTHERS + number % (kind.here + kind.elsewhere)
+            in_trouble = OTHERS + number % kind.workspaces
             await settling.settle(1_000_000 + number, in_trouble)
             await asyncio.sleep(1 / self.per_s)
